@@ -1,0 +1,1 @@
+//! From desired to running, in one cluster.

@@ -1,0 +1,1 @@
+//! The control plane: which digest should each cluster run.

@@ -1,0 +1,1 @@
+//! Serves a directory store over HTTP/1.1 and HTTP/2.

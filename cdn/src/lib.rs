@@ -1,0 +1,1 @@
+//! The content plane: digests, bundles, documents, signatures, places; pure, no IO.

@@ -1,0 +1,1 @@
+//! The writing side of the content plane: S3 and directory.

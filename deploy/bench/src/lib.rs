@@ -1,0 +1,1 @@
+//! Figures against named anchors in the same run.

@@ -1,0 +1,1 @@
+//! All programs as separate processes on real parts.

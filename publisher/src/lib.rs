@@ -1,0 +1,1 @@
+//! From a source to a signed bundle in the store.
