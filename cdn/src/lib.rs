@@ -1,1 +1,34 @@
-//! The content plane: digests, bundles, documents, signatures, places; pure, no IO.
+//! The content plane: what Windlass stores, names, signs and believes. Pure: no file, no socket, no clock of its own.
+//!
+//! In reading order:
+//!
+//! 1. [`digest`], [`name`], [`limits`], [`secret`]: the words that can only be right;
+//! 2. [`json`], [`ct1`], [`object`], [`bundle`], [`encoding`]: manifests as canonical bytes, and back;
+//! 3. [`key`]: every place in a store, and what may be cached there;
+//! 4. [`envelope`], [`document`]: what is signed, and what it says;
+//! 5. [`trust`]: the one order in which a document is believed;
+//! 6. [`wire`]: the bodies that two programs say to each other.
+
+pub mod bundle;
+pub mod ct1;
+pub mod digest;
+pub mod document;
+pub mod encoding;
+pub mod envelope;
+pub mod json;
+pub mod key;
+pub mod limits;
+pub mod name;
+pub mod object;
+pub mod secret;
+pub mod trust;
+pub mod wire;
+
+pub use bundle::Bundle;
+pub use digest::Digest;
+pub use envelope::{PublicKey, Signed, SigningKey};
+pub use key::Key;
+pub use limits::Limits;
+pub use name::{ClusterId, ProjectName, ServiceName};
+pub use object::{Object, ObjectId};
+pub use secret::Secret;

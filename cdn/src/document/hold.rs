@@ -1,0 +1,135 @@
+//! `Hold`: something that an agent refuses or waits for, in the same words everywhere (law L13).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ClusterId, Digest, ObjectId, ServiceName, json};
+
+/// Something refused or waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The stable code.
+    pub reason: HoldReason,
+    /// The service, unless it is the whole cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// The object, unless it is the whole service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
+    /// One sentence of what is the matter, with the particulars; at most 500 characters, never a secret.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What to approve, where a person's yes releases it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident => $next:literal,)+) => {
+        /// Why something is held. The codes are stable: the same in CLI, UI, API and metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum HoldReason {
+            $($(#[doc = $doc])+ $name,)+
+            /// A reason of a later version.
+            #[serde(other)]
+            Unknown,
+        }
+
+        impl HoldReason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+ Self::Unknown];
+
+            /// The code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ Self::Unknown => "Unknown" }
+            }
+
+            /// What a person should do next.
+            pub const fn next(self) -> &'static str {
+                match self { $(Self::$name => $next,)+ Self::Unknown => "Upgrade this program to read the reason." }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A document older than the last one accepted was served for a while.
+    RollbackRefused => "Find out which origin or api serves old documents; the cluster keeps running the newer one.",
+    /// Two different assignments carry the same sequence.
+    SeqConflict => "Two apis sign for this fleet from different databases: stop one of them.",
+    /// A document for another cluster or fleet was served.
+    WrongCluster => "Check the cache in front of the api: it serves one cluster's answer to another.",
+    /// A signature is missing, wrong, or by a key that root does not list.
+    NotSigned => "Check that the api's and publishers' keys are those that the newest root lists.",
+    /// The last accepted assignment has expired and no newer one could be had.
+    Stale => "Check the connection to the api; the cluster keeps running and repairing what it has.",
+    /// What the agent knew of keys and sequences is lost while objects of ours exist.
+    TrustLost => "Nothing is pruned before one clean full pass; restore the state folder if there is a copy.",
+    /// Two agents use one identity.
+    DuplicateIdentity => "Stop the copy and let it join anew.",
+    /// The state on disk belongs to another cluster.
+    WrongHome => "This is a copied state folder: remove it here and join anew.",
+    /// The clock is far from the server's.
+    ClockSkew => "Set the site's clock.",
+    /// Stored bytes are not what was signed, at every origin.
+    ContentMismatch => "Check the named origin; the service stays at its previous release.",
+    /// A release, bundle or document cannot be had from any origin.
+    ContentUnavailable => "Check that the store and its CDN can be reached and hold the object.",
+    /// A release is signed but not acceptable: another service's, or below the lowest sequence.
+    ReleaseRefused => "Assign a release of this service at or above its min_seq.",
+    /// A bundle is what was signed, but cannot be used.
+    BundleRefused => "Publish the service anew with a current publisher.",
+    /// Two objects of one identity after the namespace was filled in.
+    DuplicateObject => "Remove one of the two from the source.",
+    /// Another service or tool owns the object.
+    OwnedBy => "Let one of the two give the object up, or name the former service in `formerly`.",
+    /// Another field manager owns fields that the service declares.
+    Conflict => "Decide who owns the field; remove it from the source or from the other tool.",
+    /// A field that cannot change was changed.
+    ImmutableChange => "Revert the field, or delete the object so that it is made anew.",
+    /// The object's namespace is being deleted.
+    NamespaceTerminating => "Wait until the namespace is gone; the object is applied again then.",
+    /// The cluster does not serve the kind.
+    KindNotServed => "Install the CustomResourceDefinition, or remove the object.",
+    /// The cluster cannot say at present whether it serves the kind.
+    KindUnknown => "Check the APIService or webhook that serves this group; nothing of it is pruned meanwhile.",
+    /// The agent may not do this.
+    Forbidden => "Give the agent's ServiceAccount the named verb, or remove the object.",
+    /// The API server or an admission policy rejects the object.
+    Rejected => "Correct the object as the message says, and publish again.",
+    /// Applying failed for another cause; it is tried again.
+    ApplyFailed => "Nothing, if it goes away by itself; else read the message.",
+    /// More would be deleted than the budget allows.
+    PruneBudget => "Look at the list and approve the hold, or correct the source.",
+    /// A protected kind would be deleted.
+    NeedsConfirm => "Look at the object and approve the hold, or keep it in the source.",
+    /// Something of the service could not be applied in this pass, so nothing of it is pruned.
+    PruneWaits => "Resolve the service's other holds first.",
+    /// The target cannot delete.
+    PruneUnsupported => "Remove the object by hand.",
+    /// The object is being deleted and something keeps it.
+    Deleting => "Look at the object's finalizers.",
+    /// A service that this one depends on is not ready.
+    DependencyNotReady => "Resolve the holds of the service it waits for.",
+    /// A service is no longer in the set, and nothing said that it is to be removed.
+    Unassigned => "Remove the service properly, or assign it again; it is kept but no longer repaired.",
+    /// A workload has not become healthy in time.
+    Stalled => "Look at the object's events and conditions.",
+    /// The state folder cannot be written.
+    StateUnwritable => "Free space in or repair the agent's state folder; repair of what runs goes on from memory.",
+}
+
+/// The digest that a person approves: over the cluster, the service, T and the sorted list of objects. The agent
+/// recomputes it and acts on exactly that.
+pub fn hold_digest(cluster: &ClusterId, service: &ServiceName, bundle: Digest, objects: &[(ObjectId, String)]) -> Digest {
+    let mut objects: Vec<_> = objects.iter().collect();
+    objects.sort();
+    let subject = serde_json::json!({
+        "cluster": cluster, "service": service, "bundle": bundle,
+        "objects": objects.iter().map(|(id, uid)| {
+            serde_json::json!([id.group, id.kind, id.namespace, id.name, uid])
+        }).collect::<Vec<_>>(),
+    });
+    Digest::of(&json::canonical(&subject))
+}

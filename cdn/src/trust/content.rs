@@ -1,0 +1,232 @@
+//! From a snapshot's entry to the objects of one service.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Snapshot, Trust};
+use crate::bundle::{Bundle, BundleRefused};
+use crate::document::{Release, Stored};
+use crate::encoding::{self, DecodeRefused};
+use crate::envelope::{Envelope, NotSigned};
+use crate::{Digest, Limits, PublicKey, ServiceName};
+
+/// The highest `min_seq` that was seen of each service, and who signed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinSeqs(BTreeMap<ServiceName, MinSeq>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct MinSeq {
+    seq: u64,
+    signers: Vec<PublicKey>,
+}
+
+impl MinSeqs {
+    /// Remembers a release that was verified.
+    pub fn raise(&mut self, verified: &Verified) {
+        let release = &verified.record;
+        let floor = self.0.get(&release.service).map_or(0, |min| min.seq);
+        if verified.min_seq > floor {
+            let min = MinSeq { seq: verified.min_seq, signers: verified.signers.clone() };
+            self.0.insert(release.service.clone(), min);
+        }
+    }
+
+    /// The lowest acceptable sequence, as far as those who set it are still trusted.
+    fn floor(&self, trust: &Trust, service: &ServiceName) -> u64 {
+        let role = trust.release_role(service.project());
+        let counts = |min: &&MinSeq| role.is_some_and(|role| min.signers.iter().all(|key| role.keys.contains(key)));
+        let seen = self.0.get(service).filter(counts).map_or(0, |min| min.seq);
+        seen.max(trust.root().floors.releases.get(service).copied().unwrap_or(0))
+    }
+}
+
+/// Why a release is not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReleaseRefused {
+    /// The set does not name the service.
+    #[error("{0} is not in the set")]
+    NotInSet(ServiceName),
+    /// Not the bytes that the set names.
+    #[error("release {wanted} was asked for, {got} was given")]
+    Mismatch {
+        /// What the set names.
+        wanted: Digest,
+        /// What was given.
+        got: Digest,
+    },
+    /// Root lists no publisher for the project.
+    #[error("root lists no release key for project of {0}")]
+    NoPublisher(ServiceName),
+    /// Not signed by the project's publisher.
+    #[error("not signed by the project's publisher: {0}")]
+    NotSigned(#[from] NotSigned),
+    /// A release of another service or fleet.
+    #[error("a release of {0}")]
+    WrongService(ServiceName),
+    /// Below the lowest acceptable sequence.
+    #[error("its sequence {got} is below {floor}, the lowest that is still acceptable")]
+    Withdrawn {
+        /// The release's sequence.
+        got: u64,
+        /// The lowest acceptable.
+        floor: u64,
+    },
+}
+
+/// A release that a publisher has signed and the api has chosen (law L2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    record: Record,
+    encodings: Vec<Stored>,
+    min_seq: u64,
+    signers: Vec<PublicKey>,
+}
+
+/// What is stored of a verified release, so that a restart needs only hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The service.
+    pub service: ServiceName,
+    /// The release: the digest of its envelope.
+    pub release: Digest,
+    /// T.
+    pub bundle: Digest,
+    /// The tar's bytes.
+    pub length: u64,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// The commit.
+    pub revision: String,
+}
+
+impl Snapshot {
+    /// Verifies the release that the set names for a service.
+    pub fn release(
+        &self,
+        trust: &Trust,
+        service: &ServiceName,
+        envelope: &[u8],
+        seen: &MinSeqs,
+    ) -> Result<Verified, ReleaseRefused> {
+        let entry = self.set().get(service).ok_or_else(|| ReleaseRefused::NotInSet(service.clone()))?;
+        let got = Digest::of(envelope);
+        if got != entry.release {
+            return Err(ReleaseRefused::Mismatch { wanted: entry.release, got });
+        }
+        Verified::check(trust, service, envelope, seen)
+    }
+}
+
+impl Verified {
+    /// Verifies a release of `service` whose digest the caller has checked, or does not need (a publisher's own head).
+    pub fn check(
+        trust: &Trust,
+        service: &ServiceName,
+        envelope: &[u8],
+        seen: &MinSeqs,
+    ) -> Result<Self, ReleaseRefused> {
+        let role = trust.release_role(service.project());
+        let role = role.ok_or_else(|| ReleaseRefused::NoPublisher(service.clone()))?;
+        let signed = Envelope::verify::<Release>(envelope, role)?;
+        let release = signed.document();
+        if release.service != *service || release.fleet != trust.fleet() {
+            return Err(ReleaseRefused::WrongService(release.service.clone()));
+        }
+        let floor = seen.floor(trust, service);
+        if release.seq < floor {
+            return Err(ReleaseRefused::Withdrawn { got: release.seq, floor });
+        }
+        let record = Record {
+            service: service.clone(),
+            release: signed.envelope(),
+            bundle: release.bundle,
+            length: release.length,
+            namespace: release.namespace.clone(),
+            revision: release.revision.id.clone(),
+        };
+        let (encodings, min_seq) = (release.encodings.clone(), release.min_seq);
+        Ok(Self { record, encodings, min_seq, signers: signed.signers().to_vec() })
+    }
+
+    /// What to store of it.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How the bundle is stored.
+    pub fn encodings(&self) -> &[Stored] {
+        &self.encodings
+    }
+
+    /// Opens stored bytes: their digest and length, then the decoder, then T and length, then the tar (law L3).
+    pub fn open(&self, stored: &Stored, bytes: &[u8], limits: Limits) -> Result<Content, ContentRefused> {
+        let got = Digest::of(bytes);
+        if got != stored.digest || bytes.len() as u64 != stored.length {
+            return Err(ContentRefused::Stored { wanted: stored.digest, got });
+        }
+        let signed = encoding::Signed { digest: self.record.bundle, length: self.record.length };
+        let tar = stored.encoding.decode(bytes, signed, limits)?;
+        Content::read(self.record.clone(), tar, limits)
+    }
+}
+
+impl Record {
+    /// Opens the tar that was stored when the release was verified: only its hash is checked again.
+    pub fn reopen(&self, tar: Vec<u8>, limits: Limits) -> Result<Content, ContentRefused> {
+        let got = Digest::of(&tar);
+        if got != self.bundle || tar.len() as u64 != self.length {
+            return Err(ContentRefused::Stored { wanted: self.bundle, got });
+        }
+        Content::read(self.clone(), tar, limits)
+    }
+}
+
+/// Why stored bytes do not become objects.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentRefused {
+    /// Not the bytes asked for: another origin may have them.
+    #[error("{wanted} was asked for, {got} was given")]
+    Stored {
+        /// The digest asked for.
+        wanted: Digest,
+        /// The digest of what was given.
+        got: Digest,
+    },
+    /// The right stored bytes do not unpack to the tar that was signed: another encoding may.
+    #[error(transparent)]
+    Decode(#[from] DecodeRefused),
+    /// The tar is the one that was signed, but not a bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleRefused),
+}
+
+/// The objects of one service, proved.
+#[derive(Clone, Debug)]
+pub struct Content {
+    record: Record,
+    bundle: Bundle,
+    tar: Vec<u8>,
+}
+
+impl Content {
+    fn read(record: Record, tar: Vec<u8>, limits: Limits) -> Result<Self, ContentRefused> {
+        let bundle = Bundle::read(&tar, limits)?;
+        Ok(Self { record, bundle, tar })
+    }
+
+    /// Which release it is.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The objects.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// The canonical tar, to be stored.
+    pub fn tar(&self) -> &[u8] {
+        &self.tar
+    }
+}

@@ -1,0 +1,13 @@
+//! What two programs say to each other over HTTP: the agent's and the publisher's bodies and headers. What people and
+//! CI say to the api lies beside its handlers.
+
+mod agent;
+mod publisher;
+
+pub use agent::{
+    Inline,
+    JoinAnswer, JoinRequest, JoinState, POLL_AFTER, PollAnswer, Problem, RenewAnswer, SEQ_HEADER, START_HEADER,
+};
+pub use publisher::{
+    DirectorySource, GitSource, HelmRenderer, Nothing, Outcome, PublishStatus, Renderer, Source, Wanted, WantedService,
+};
