@@ -93,7 +93,10 @@ impl Bundle {
         for entry in entries {
             let (path, bytes) = entry?;
             if bytes.len() > limits.object_bytes {
-                return Err(BundleRefused::Limit(format!("{path} has more than {} bytes", limits.object_bytes)));
+                return Err(BundleRefused::Limit(format!(
+                    "{path} has more than {} bytes",
+                    limits.object_bytes
+                )));
             }
             let object = Object::from_stored(&bytes, limits.depth)
                 .map_err(|source| BundleRefused::Object { path: path.clone(), source })?;
@@ -104,7 +107,9 @@ impl Bundle {
         }
         if objects.len() != expected {
             let found = objects.len();
-            return Err(BundleRefused::About(format!("it counts {expected} objects, the archive holds {found}")));
+            return Err(BundleRefused::About(format!(
+                "it counts {expected} objects, the archive holds {found}"
+            )));
         }
         Self::new(objects)
     }
@@ -131,11 +136,14 @@ impl Bundle {
 }
 
 fn about(bytes: &[u8]) -> Result<usize, BundleRefused> {
-    let about: About = json::document(bytes).map_err(|error: JsonRefused| BundleRefused::About(error.to_string()))?;
+    let about: About =
+        json::document(bytes).map_err(|error: JsonRefused| BundleRefused::About(error.to_string()))?;
     if about.format != FORMAT {
         return Err(BundleRefused::About(format!("format `{}` is not `{FORMAT}`", about.format)));
     }
-    if json::canonical(&json::parse(bytes, 8).map_err(|error| BundleRefused::About(error.to_string()))?) != bytes {
+    if json::canonical(&json::parse(bytes, 8).map_err(|error| BundleRefused::About(error.to_string()))?)
+        != bytes
+    {
         return Err(BundleRefused::About("not canonical".to_owned()));
     }
     Ok(about.objects)

@@ -95,7 +95,10 @@ impl<R: Read> Reader<R> {
         let path = path_of(&block)?;
         let size = size_of(&block, &path)?;
         if header(&path, size)? != block {
-            return Err(not_canonical(&path, "its header is not the one that CT1 writes for this path and size"));
+            return Err(not_canonical(
+                &path,
+                "its header is not the one that CT1 writes for this path and size",
+            ));
         }
         if self.last.as_ref().is_some_and(|last| *last >= path) {
             return Err(not_canonical(&path, "it is out of order or a duplicate"));
@@ -188,7 +191,9 @@ fn split(path: &str) -> Result<(&str, &str), Ct1Refused> {
         return Ok(("", path));
     }
     match path.rsplit_once('/') {
-        Some((prefix, name)) if prefix.len() <= PREFIX_BYTES && name.len() <= NAME_BYTES => Ok((prefix, name)),
+        Some((prefix, name)) if prefix.len() <= PREFIX_BYTES && name.len() <= NAME_BYTES => {
+            Ok((prefix, name))
+        }
         Some(_) | None => refuse("ustar holds 155 bytes of directory and 100 of file name"),
     }
 }
@@ -197,8 +202,10 @@ fn path_of(block: &[u8; BLOCK]) -> Result<String, Ct1Refused> {
     let text = |range: std::ops::Range<usize>| {
         let field = &block[range];
         let field = &field[..field.iter().position(|byte| *byte == 0).unwrap_or(field.len())];
-        std::str::from_utf8(field)
-            .map_err(|_| Ct1Refused::Path { entry: String::from_utf8_lossy(field).into_owned(), why: "a path is UTF-8" })
+        std::str::from_utf8(field).map_err(|_| Ct1Refused::Path {
+            entry: String::from_utf8_lossy(field).into_owned(),
+            why: "a path is UTF-8",
+        })
     };
     let (name, prefix) = (text(0..100)?, text(345..500)?);
     Ok(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") })

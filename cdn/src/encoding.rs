@@ -96,7 +96,8 @@ impl Encoding {
         let mut rest = stored;
         let tar = match self {
             Self::Zst => {
-                let mut decoder = zstd::Decoder::with_buffer(&mut rest).map_err(DecodeRefused::Broken)?.single_frame();
+                let mut decoder =
+                    zstd::Decoder::with_buffer(&mut rest).map_err(DecodeRefused::Broken)?.single_frame();
                 decoder.window_log_max(WINDOW_LOG).map_err(DecodeRefused::Broken)?;
                 collect(decoder, bound, signed)?
             }
@@ -126,5 +127,9 @@ fn collect(mut from: impl Read, bound: u64, signed: Signed) -> Result<Vec<u8>, D
     if got < signed.length {
         return Err(DecodeRefused::TooShort { got, signed: signed.length });
     }
-    if digest == signed.digest { Ok(tar) } else { Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest }) }
+    if digest == signed.digest {
+        Ok(tar)
+    } else {
+        Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest })
+    }
 }

@@ -37,9 +37,10 @@ impl PublicKey {
 
     /// Whether `signature` is this key's over `message` (strict: no small-order keys, canonical encodings only).
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let (Ok(key), Ok(signature)) =
-            (ed25519_dalek::VerifyingKey::from_bytes(&self.0), ed25519_dalek::Signature::from_slice(signature))
-        else {
+        let (Ok(key), Ok(signature)) = (
+            ed25519_dalek::VerifyingKey::from_bytes(&self.0),
+            ed25519_dalek::Signature::from_slice(signature),
+        ) else {
             return false;
         };
         key.verify_strict(message, &signature).is_ok()
@@ -62,7 +63,8 @@ impl FromStr for PublicKey {
     type Err = BadKey;
 
     fn from_str(text: &str) -> Result<Self, BadKey> {
-        let bytes = BASE64_STANDARD.decode(text.strip_prefix(ALGORITHM).ok_or(BadKey)?).map_err(|_| BadKey)?;
+        let bytes =
+            BASE64_STANDARD.decode(text.strip_prefix(ALGORITHM).ok_or(BadKey)?).map_err(|_| BadKey)?;
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| BadKey)?;
         ed25519_dalek::VerifyingKey::from_bytes(&bytes).map_err(|_| BadKey)?;
         Ok(Self(bytes))
@@ -241,8 +243,10 @@ impl Envelope {
     pub fn sign<T: Document>(document: &T, keys: &[&SigningKey]) -> Self {
         let payload = json::canonical_of(document);
         let message = pae(T::TYPE, &payload);
-        let signatures =
-            keys.iter().map(|key| Signature { keyid: key.public().id(), sig: key.sign(&message).to_vec() }).collect();
+        let signatures = keys
+            .iter()
+            .map(|key| Signature { keyid: key.public().id(), sig: key.sign(&message).to_vec() })
+            .collect();
         Self { payload_type: T::TYPE.to_owned(), payload, signatures }
     }
 
@@ -251,7 +255,8 @@ impl Envelope {
         if bytes.len() > T::MAX_BYTES {
             return Err(NotSigned::TooLarge { got: bytes.len(), limit: T::MAX_BYTES });
         }
-        let envelope: Self = json::document(bytes).map_err(|error| NotSigned::Malformed(error.to_string()))?;
+        let envelope: Self =
+            json::document(bytes).map_err(|error| NotSigned::Malformed(error.to_string()))?;
         if envelope.payload_type != T::TYPE {
             return Err(NotSigned::WrongType { got: envelope.payload_type, wanted: T::TYPE });
         }
@@ -289,7 +294,8 @@ impl Envelope {
     }
 
     fn payload<T: Document>(&self) -> Result<T, NotSigned> {
-        let document: T = json::document(&self.payload).map_err(|error| NotSigned::Payload(error.to_string()))?;
+        let document: T =
+            json::document(&self.payload).map_err(|error| NotSigned::Payload(error.to_string()))?;
         document.check().map_err(NotSigned::Payload)?;
         Ok(document)
     }

@@ -90,7 +90,9 @@ fn write_string(text: &str, out: &mut Vec<u8>) {
 fn number_text(number: &Number) -> String {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match number.as_f64() {
-        Some(float) if !number.is_i64() && !number.is_u64() && float.fract() == 0.0 && float.abs() < EXACT => {
+        Some(float)
+            if !number.is_i64() && !number.is_u64() && float.fract() == 0.0 && float.abs() < EXACT =>
+        {
             // Adding zero turns -0 into 0, which is the same number and must be the same bytes.
             format!("{:.0}", float + 0.0)
         }

@@ -13,7 +13,8 @@ pub struct BadName {
     wanted: &'static str,
 }
 
-const LABEL: &str = "a DNS label (RFC 1123: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit)";
+const LABEL: &str =
+    "a DNS label (RFC 1123: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit)";
 const SERVICE: &str = "a service: `project/name`, each a DNS label";
 const CLUSTER: &str = "a cluster id: `cl-` and 32 lower-case hex digits";
 

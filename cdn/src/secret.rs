@@ -132,9 +132,10 @@ impl FromStr for Token {
         let kind = TokenKind::ALL.into_iter().find(|k| parts.first() == Some(&k.prefix())).ok_or(BadToken)?;
         let fleet = match (kind, parts.as_slice()) {
             (TokenKind::Join, [_, fleet, _]) => Some(Digest::from_hex(fleet).map_err(|_| BadToken)?),
-            (TokenKind::Join, _) => return Err(BadToken),
             (TokenKind::Cluster | TokenKind::Publisher | TokenKind::Admin, [_, _]) => None,
-            (TokenKind::Cluster | TokenKind::Publisher | TokenKind::Admin, _) => return Err(BadToken),
+            (TokenKind::Join | TokenKind::Cluster | TokenKind::Publisher | TokenKind::Admin, _) => {
+                return Err(BadToken);
+            }
         };
         let random = parts.last().copied().unwrap_or_default();
         Digest::from_hex(random).map_err(|_| BadToken)?;

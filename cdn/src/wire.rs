@@ -5,9 +5,10 @@ mod agent;
 mod publisher;
 
 pub use agent::{
-    Inline,
-    JoinAnswer, JoinRequest, JoinState, POLL_AFTER, PollAnswer, Problem, RenewAnswer, SEQ_HEADER, START_HEADER,
+    Inline, JoinAnswer, JoinRequest, JoinState, POLL_AFTER, PollAnswer, Problem, RenewAnswer, SEQ_HEADER,
+    START_HEADER,
 };
 pub use publisher::{
-    DirectorySource, GitSource, HelmRenderer, Nothing, Outcome, PublishStatus, Renderer, Source, Wanted, WantedService,
+    DirectorySource, GitSource, HelmRenderer, Nothing, Outcome, PublishStatus, Renderer, Source, Wanted,
+    WantedService,
 };

@@ -122,7 +122,12 @@ reasons! {
 
 /// The digest that a person approves: over the cluster, the service, T and the sorted list of objects. The agent
 /// recomputes it and acts on exactly that.
-pub fn hold_digest(cluster: &ClusterId, service: &ServiceName, bundle: Digest, objects: &[(ObjectId, String)]) -> Digest {
+pub fn hold_digest(
+    cluster: &ClusterId,
+    service: &ServiceName,
+    bundle: Digest,
+    objects: &[(ObjectId, String)],
+) -> Digest {
     let mut objects: Vec<_> = objects.iter().collect();
     objects.sort();
     let subject = serde_json::json!({

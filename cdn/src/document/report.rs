@@ -128,6 +128,8 @@ impl Document for Report {
         check_length("holds", self.holds.len(), REPORT_LIST)?;
         check_length("removals", self.removed.len(), REPORT_LIST)?;
         check_length("characters of version", self.agent.chars().count(), 64)?;
-        self.holds.iter().try_for_each(|hold| check_length("characters", hold.message.chars().count(), TEXT_CHARS))
+        self.holds
+            .iter()
+            .try_for_each(|hold| check_length("characters", hold.message.chars().count(), TEXT_CHARS))
     }
 }

@@ -59,7 +59,10 @@ pub struct Floors {
 
 impl Roles {
     fn all(&self) -> impl Iterator<Item = &Role> {
-        [&self.root, &self.desired, &self.routes].into_iter().chain(self.release.values()).chain(&self.approver)
+        [&self.root, &self.desired, &self.routes]
+            .into_iter()
+            .chain(self.release.values())
+            .chain(&self.approver)
     }
 }
 
@@ -74,7 +77,8 @@ impl Document for Root {
         let mut seen = BTreeSet::new();
         for role in self.roles.all() {
             if !role.is_sound() {
-                return Err("a role needs 1 to 16 distinct keys and a threshold between 1 and their number".to_owned());
+                return Err("a role needs 1 to 16 distinct keys and a threshold between 1 and their number"
+                    .to_owned());
             }
             if !role.keys.iter().all(|key| seen.insert(key)) {
                 return Err("one key has two roles".to_owned());

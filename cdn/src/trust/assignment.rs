@@ -66,7 +66,12 @@ pub struct Accepted {
 
 impl Trust {
     /// Accepts a `desired`: signed by the api, for this fleet and this cluster, not below the floor.
-    pub fn accept(&self, envelope: &[u8], me: &ClusterId, floor: Option<&Floor>) -> Result<Accepted, DesiredRefused> {
+    pub fn accept(
+        &self,
+        envelope: &[u8],
+        me: &ClusterId,
+        floor: Option<&Floor>,
+    ) -> Result<Accepted, DesiredRefused> {
         let role = &self.root().roles.desired;
         let signed = Envelope::verify::<Desired>(envelope, role)?;
         let signers = signed.signers().to_vec();
@@ -95,7 +100,12 @@ impl Trust {
     }
 }
 
-fn in_order(desired: &Desired, content: Digest, held: Option<&Floor>, emergency: u64) -> Result<(), DesiredRefused> {
+fn in_order(
+    desired: &Desired,
+    content: Digest,
+    held: Option<&Floor>,
+    emergency: u64,
+) -> Result<(), DesiredRefused> {
     if desired.seq < emergency {
         return Err(DesiredRefused::Older { held: emergency, got: desired.seq });
     }
@@ -112,7 +122,11 @@ fn in_order(desired: &Desired, content: Digest, held: Option<&Floor>, emergency:
 
 /// The host of an http(s) URL, without user and port.
 fn host_of(url: &str) -> Option<&str> {
-    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?.split(['/', '?', '#']).next()?;
+    let authority = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))?
+        .split(['/', '?', '#'])
+        .next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if host.starts_with('[') {
         return host.split_once(']').map(|(inner, _)| &inner[1..]);
@@ -154,7 +168,12 @@ impl Accepted {
 
     /// Takes up again what was accepted before a restart. `record` is the digest of the envelope's bytes that was
     /// stored when it was accepted: a key that has been rotated since does not stop the repair of what runs (law L1).
-    pub fn resume(trust: &Trust, envelope: &[u8], record: Digest, floor: Floor) -> Result<Self, DesiredRefused> {
+    pub fn resume(
+        trust: &Trust,
+        envelope: &[u8],
+        record: Digest,
+        floor: Floor,
+    ) -> Result<Self, DesiredRefused> {
         if Digest::of(envelope) != record {
             let why = "these are not the bytes that were accepted".to_owned();
             return Err(DesiredRefused::NotSigned(NotSigned::Malformed(why)));

@@ -47,7 +47,8 @@ impl Trust {
         if got != fleet {
             return Err(RootRefused::NotThisFleet { got, fleet });
         }
-        let claim: Root = Envelope::claim(root_1).map_err(|source| RootRefused::NotSigned { version: 1, source })?;
+        let claim: Root =
+            Envelope::claim(root_1).map_err(|source| RootRefused::NotSigned { version: 1, source })?;
         if claim.version != 1 {
             return Err(RootRefused::OutOfOrder { held: 0, got: claim.version });
         }

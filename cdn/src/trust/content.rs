@@ -35,7 +35,8 @@ impl MinSeqs {
     /// The lowest acceptable sequence, as far as those who set it are still trusted.
     fn floor(&self, trust: &Trust, service: &ServiceName) -> u64 {
         let role = trust.release_role(service.project());
-        let counts = |min: &&MinSeq| role.is_some_and(|role| min.signers.iter().all(|key| role.keys.contains(key)));
+        let counts =
+            |min: &&MinSeq| role.is_some_and(|role| min.signers.iter().all(|key| role.keys.contains(key)));
         let seen = self.0.get(service).filter(counts).map_or(0, |min| min.seq);
         seen.max(trust.root().floors.releases.get(service).copied().unwrap_or(0))
     }

@@ -45,7 +45,11 @@ impl PollAnswer {
 
     /// The objects whose bytes have the digest that names them.
     pub fn proved(self) -> BTreeMap<Digest, Vec<u8>> {
-        self.objects.into_iter().filter(|(name, o)| Digest::of(&o.0) == *name).map(|(name, o)| (name, o.0)).collect()
+        self.objects
+            .into_iter()
+            .filter(|(name, o)| Digest::of(&o.0) == *name)
+            .map(|(name, o)| (name, o.0))
+            .collect()
     }
 }
 
