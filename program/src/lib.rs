@@ -1,1 +1,23 @@
-//! What every program needs at its edge: settings, logs, health and metrics, shutdown, a bounded HTTP client.
+//! What every program needs at its edge, and nothing that knows of Windlass: settings, logs, shutdown, health and
+//! metrics, one bounded HTTP client, files that survive a power cut, and the arithmetic of waiting.
+//!
+//! A program reads in this order: [`settings::parse`], [`logs::start`], [`install_crypto`],
+//! [`shutdown::Shutdown::listen`], [`observe::Observe::bind`], then its tasks in [`shutdown::Tasks`].
+
+pub mod files;
+pub mod http;
+pub mod logs;
+pub mod observe;
+pub mod progress;
+pub mod schedule;
+pub mod settings;
+pub mod shutdown;
+pub mod usage;
+
+/// Makes ring the crypto provider of this process. Any number of calls is fine; the first one counts.
+pub fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // A loss here means that another thread installed one between the two lines.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+}

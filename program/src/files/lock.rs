@@ -1,0 +1,84 @@
+//! One process per state directory: two that write the same state would undo each other's promises.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "lock";
+const MAX_HOLDER_BYTES: u64 = 256;
+
+/// Holds a directory for this process, until dropped or until the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+    path: PathBuf,
+}
+
+/// Why a directory could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "{} is in use by {holder}; stop that process, or give this one a directory of its own",
+        directory.display()
+    )]
+    Held {
+        /// The directory.
+        directory: PathBuf,
+        /// What the other process wrote about itself.
+        holder: String,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("cannot lock {}: {why}; check that the directory exists and that this user may write to it", directory.display())]
+    Unusable {
+        /// The directory.
+        directory: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the directory, or says at once who has it. The lock is the kernel's (`flock`), so it cannot stay behind
+    /// after a crash; what is written in the file only names the holder.
+    pub fn acquire(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join(NAME);
+        let unusable = |why| LockError::Unusable { directory: directory.to_owned(), why };
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { directory: directory.to_owned(), holder: holder(&mut file) });
+            }
+            Err(TryLockError::Error(why)) => return Err(unusable(why)),
+        }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", own_name())).map_err(unusable)?;
+        Ok(Self { _file: file, path })
+    }
+
+    /// The lock's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn own_name() -> String {
+    let program = std::env::current_exe().ok();
+    let program =
+        program.as_deref().and_then(Path::file_name).map_or("?".into(), |name| name.to_string_lossy());
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("process {} ({program}) on {}", std::process::id(), host.trim())
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.take(MAX_HOLDER_BYTES).read_to_string(&mut text);
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
+    if read.is_err() || text.is_empty() { "another process".to_owned() } else { text }
+}

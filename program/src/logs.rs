@@ -1,0 +1,70 @@
+//! Logs go to stderr: text for a person at a terminal, JSON for whatever collects them elsewhere.
+
+use std::io::{self, IsTerminal};
+
+use clap::ValueEnum;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// The settings of logging, for `#[command(flatten)]`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogArgs {
+    /// How much to log: error, warn, info, debug or trace, also by target: `info,agent=debug`
+    #[arg(long, env = "WINDLASS_LOG_LEVEL", default_value = "info", value_name = "LEVEL", value_parser = filter)]
+    pub log_level: Targets,
+    /// Form of the log: auto is text on a terminal and JSON elsewhere
+    #[arg(long, env = "WINDLASS_LOG_FORMAT", default_value = "auto", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+impl Default for LogArgs {
+    fn default() -> Self {
+        Self { log_level: Targets::new().with_default(tracing::Level::INFO), log_format: LogFormat::Auto }
+    }
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Logging was started before in this process.
+#[derive(Debug, thiserror::Error)]
+#[error("logging runs already in this process; start it once, in main")]
+pub struct StartedTwice;
+
+/// Starts logging. A panic becomes a log line too, so that a collector which reads JSON does not lose it.
+pub fn start(args: &LogArgs) -> Result<(), StartedTwice> {
+    let terminal = io::stderr().is_terminal();
+    let json = match args.log_format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = if json {
+        fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr).boxed()
+    } else if terminal {
+        // The default here already respects NO_COLOR.
+        fmt::layer().with_writer(io::stderr).boxed()
+    } else {
+        fmt::layer().with_ansi(false).with_writer(io::stderr).boxed()
+    };
+    let filtered = lines.with_filter(args.log_level.clone());
+    tracing_subscriber::registry().with(filtered).try_init().map_err(|_| StartedTwice)?;
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
+    Ok(())
+}
+
+fn filter(text: &str) -> Result<Targets, String> {
+    text.parse::<Targets>().map_err(|error| {
+        format!("{error}; write a level (error, warn, info, debug, trace) or target=level pairs")
+    })
+}
