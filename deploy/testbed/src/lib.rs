@@ -6,18 +6,25 @@
 //! that is killed. Nothing here is bound to a tokio runtime except [`FaultProxy`], so what `shared()` returns serves all
 //! tests of a process.
 
+mod cache;
 mod cluster;
+mod environment;
 mod fault;
+mod http;
 mod nginx;
+mod ports;
 mod postgres;
 mod process;
+mod run;
 mod s3;
 mod tools;
+mod workplace;
 
 pub use cluster::{AuditEvent, Cluster, ClusterOptions};
 pub use fault::{Fault, FaultProxy, Traffic};
 pub use nginx::{Nginx, Served};
+pub use ports::free_port;
 pub use postgres::Postgres;
-pub use process::{Process, Program, Ready, free_port};
+pub use process::{Process, Program, Ready};
 pub use s3::S3;
 pub use tools::{Prepared, Tool, prepare, tool};

@@ -1,6 +1,19 @@
-//! A real S3 server: SeaweedFS.
+//! A real S3 server: SeaweedFS, whose conditional PUT is atomic and which checks checksums.
 
-use anyhow::{Result, bail};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::process::{Process, Program, Ready};
+use crate::tools::{self, Tool};
+use crate::{http, ports, workplace};
+
+const ACCESS_KEY: &str = "testbed";
+const SECRET_KEY: &str = "testbed-secret-key";
 
 /// A running S3 server with one bucket that everybody may read, as the origin behind a CDN is read.
 #[derive(Debug)]
@@ -15,39 +28,129 @@ pub struct S3 {
     pub access_key: String,
     /// The credential's secret (of this one server, which lives as long as the test).
     pub secret_key: String,
+    process: Process,
+    filer: String,
+    buckets: AtomicU32,
+    _folder: TempDir,
 }
 
 impl S3 {
     /// Starts one of the caller's own.
     pub async fn start() -> Result<Self> {
-        bail!("not built yet")
+        let weed = tools::ready(Tool::Weed).await?;
+        let folder = workplace::folder("s3")?;
+        let port = ports::free_port()?;
+        let filer = ports::free_port()?;
+        let program = Program::new("weed", weed).args(arguments(folder.path(), port, filer)?);
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let process =
+            program.start(Ready::Http(format!("{endpoint}/healthz"))).await.context("start an S3 server")?;
+        let mut s3 = Self {
+            endpoint,
+            bucket: String::new(),
+            region: "us-east-1".to_owned(),
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+            process,
+            filer: format!("http://127.0.0.1:{filer}"),
+            buckets: AtomicU32::new(0),
+            _folder: folder,
+        };
+        s3.bucket = s3.create_bucket("bucket").await?;
+        s3.until_writable().await?;
+        Ok(s3)
     }
+
     /// The one that all tests of this process share; who stops it takes one of their own.
     pub async fn shared() -> Result<&'static Self> {
-        bail!("not built yet")
+        static SHARED: OnceCell<S3> = OnceCell::const_new();
+        SHARED.get_or_try_init(|| async { Self::start().await }).await
     }
+
     /// A new empty bucket; its name is the prefix and a number that this server has not used.
     pub async fn create_bucket(&self, prefix: &str) -> Result<String> {
-        bail!("{prefix}")
+        let name = format!("{prefix}-{}", self.buckets.fetch_add(1, Ordering::Relaxed));
+        let url = format!("{}/buckets/{name}/", self.filer);
+        let status = http::status("POST", &url).await.with_context(|| format!("create the bucket {name}"))?;
+        ensure!(status == 201, "the S3 server answers {status} to a new bucket {name}");
+        Ok(name)
     }
+
     /// `http://127.0.0.1:PORT/BUCKET`, where anybody can GET the bucket's objects.
     pub fn url(&self, bucket: &str) -> String {
         format!("{}/{bucket}", self.endpoint)
     }
+
+    /// What the server has written to its log.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Ends it as a power cut would; what it had acknowledged stays in its folder.
     pub async fn kill(&mut self) -> Result<()> {
-        bail!("not built yet")
+        self.process.kill().await
     }
+
     /// Starts it again, on the same port and with the same objects.
     pub async fn start_again(&mut self) -> Result<()> {
-        bail!("not built yet")
+        self.process.start_again().await?;
+        self.until_writable().await
     }
+
     /// Freezes it: connections stay open and nothing answers.
     pub fn pause(&self) -> Result<()> {
-        bail!("not built yet")
+        self.process.pause()
     }
+
     /// Lets it go on.
     pub fn resume(&self) -> Result<()> {
-        bail!("not built yet")
+        self.process.resume()
     }
+
+    /// It answers before its volumes have joined it; the first PUT must not be the one that finds out.
+    async fn until_writable(&self) -> Result<()> {
+        let probe = format!("{}/testbed/probe", self.filer);
+        let stored = async || http::status("PUT", &probe).await.is_ok_and(|status| status < 300);
+        self.process.wait_until("an object can be stored", Duration::from_secs(60), stored).await
+    }
+}
+
+fn arguments(folder: &Path, port: u16, filer: u16) -> Result<Vec<String>> {
+    let identities = folder.join("s3.json");
+    let text = format!(
+        r#"{{"identities": [
+            {{"name": "testbed", "credentials": [{{"accessKey": "{ACCESS_KEY}", "secretKey": "{SECRET_KEY}"}}],
+              "actions": ["Admin", "Read", "Write", "List", "Tagging"]}},
+            {{"name": "anonymous", "actions": ["Read"]}}]}}"#
+    );
+    std::fs::write(&identities, text).context("write the S3 server's identities")?;
+    let storage = folder.join("storage");
+    std::fs::create_dir(&storage).context("create the S3 server's storage")?;
+    let mut arguments = vec![
+        "server".to_owned(),
+        "-ip=127.0.0.1".to_owned(),
+        "-ip.bind=127.0.0.1".to_owned(),
+        format!("-dir={}", storage.display()),
+        "-s3".to_owned(),
+        format!("-s3.config={}", identities.display()),
+        format!("-s3.port={port}"),
+        format!("-filer.port={filer}"),
+        "-s3.port.iceberg=0".to_owned(),
+        "-s3.port.lance=0".to_owned(),
+        "-s3.iam=false".to_owned(),
+        "-volume.max=20".to_owned(),
+        "-master.volumeSizeLimitMB=64".to_owned(),
+        "-master.telemetry=false".to_owned(),
+    ];
+    for name in [
+        "master.port",
+        "volume.port",
+        "master.port.grpc",
+        "volume.port.grpc",
+        "filer.port.grpc",
+        "s3.port.grpc",
+    ] {
+        arguments.push(format!("-{name}={}", ports::free_port()?));
+    }
+    Ok(arguments)
 }
