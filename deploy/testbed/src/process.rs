@@ -65,7 +65,7 @@ impl Program {
             args: Vec::new(),
             env: Vec::new(),
             current_dir: None,
-            ready_within: Duration::from_secs(60),
+            ready_within: Duration::from_mins(1),
         }
     }
 

@@ -111,7 +111,7 @@ impl S3 {
     async fn until_writable(&self) -> Result<()> {
         let probe = format!("{}/testbed/probe", self.filer);
         let stored = async || http::status("PUT", &probe).await.is_ok_and(|status| status < 300);
-        self.process.wait_until("an object can be stored", Duration::from_secs(60), stored).await
+        self.process.wait_until("an object can be stored", Duration::from_mins(1), stored).await
     }
 }
 

@@ -28,13 +28,11 @@ pub(crate) fn folder(part: &str) -> Result<TempDir> {
     static WORKPLACE: OnceLock<Workplace> = OnceLock::new();
     static OPENING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    let workplace = match WORKPLACE.get() {
-        Some(workplace) => workplace,
-        None => {
-            let opened = Workplace::open()?;
-            WORKPLACE.get_or_init(|| opened)
-        }
-    };
+    if let Some(workplace) = WORKPLACE.get() {
+        return new_folder(&workplace.folder, part);
+    }
+    let opened = Workplace::open()?;
+    let workplace = WORKPLACE.get_or_init(|| opened);
     new_folder(&workplace.folder, part)
 }
 

@@ -147,7 +147,7 @@ fn copy_stages(source: &Path, programs: &Path) -> Result<()> {
         for file in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
             let file = file?.path();
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name != "kustomization.yaml" && name.ends_with(".yaml") {
+            if name != "kustomization.yaml" && file.extension().is_some_and(|extension| extension == "yaml") {
                 let copy = stages.join(format!("{}-{name}", kind.replace('/', "-")));
                 fs::copy(&file, &copy).with_context(|| format!("copy {}", file.display()))?;
             }
