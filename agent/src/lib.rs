@@ -1,1 +1,5 @@
 //! From desired to running, in one cluster.
+
+pub mod directory;
+pub mod kubernetes;
+pub mod target;

@@ -1,0 +1,130 @@
+//! What a target says: of kinds, of single objects, and of what was done to them.
+
+use std::fmt;
+
+use cdn::document::Health;
+use cdn::{Digest, Object, ObjectId};
+use serde::{Deserialize, Serialize};
+
+use super::OwnerMark;
+
+/// A kind as a bundle names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KindRef {
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The version, e.g. `v1`.
+    pub version: String,
+    /// The kind, e.g. `Deployment`.
+    pub kind: String,
+}
+
+/// What a target says of one kind - never for the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It is served.
+    Yes {
+        /// Whether its objects lie in namespaces.
+        namespaced: bool,
+        /// The version to ask for: the one that was named if it is served, else another of the same kind
+        /// (FAULTS F26).
+        version: String,
+    },
+    /// Proved not to be served, in any version.
+    Absent,
+    /// The target cannot say at present; the text says why, for a hold.
+    Unknown(String),
+}
+
+/// Where to ask for an object: its identity, in a version that is served.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// What it is, namespace filled in.
+    pub id: ObjectId,
+    /// The version without the group.
+    pub version: String,
+}
+
+/// One object, as looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is there.
+    Live(Live),
+    /// Proved not to be there.
+    Missing,
+    /// Could not be looked at; why.
+    Unknown(String),
+}
+
+/// One object that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The UID; for a file, the digest of what it holds.
+    pub uid: String,
+    /// The resource version; changes with every write, status included.
+    pub resource_version: String,
+    /// The digest of everything a repair would look at: the object without `status`, `metadata.resourceVersion`,
+    /// `metadata.managedFields` and the like, so that a status that moves is not drift.
+    pub content: Digest,
+    /// The mark in its annotations, whoever it names; none where there is none or it cannot be read.
+    pub owner: Option<OwnerMark>,
+    /// Whether it carries [`super::ADOPTED`].
+    pub adopted: bool,
+    /// Whether it is being deleted and something keeps it.
+    pub deleting: bool,
+    /// Whether an autoscaler has set `spec.replicas` (by the field managers of the scale subresource, FAULTS F11).
+    pub autoscaled: bool,
+    /// A Job that has completed or failed for good (FAULTS F7).
+    pub finished: bool,
+    /// How it does, by the rules for its kind.
+    pub health: Health,
+}
+
+/// One object after an apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// As it is now; its owner mark is ours.
+    pub live: Live,
+    /// Whether the apply changed anything.
+    pub changed: bool,
+}
+
+/// One object after a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Gone,
+    /// It will go when its finalizers are done; it stays in the inventory until then (FAULTS F19).
+    Deleting,
+}
+
+impl KindRef {
+    /// The kind of an object, in the version that it is written in.
+    pub fn of(object: &Object) -> Self {
+        Self::at(object.id(), object.version())
+    }
+
+    /// The kind of an identity, in a version.
+    pub fn at(id: &ObjectId, version: &str) -> Self {
+        Self { group: id.group.clone(), version: version.to_owned(), kind: id.kind.clone() }
+    }
+
+    /// `group/version`, or `version` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+}
+
+/// `Deployment (apps/v1)`.
+impl fmt::Display for KindRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind, self.api_version())
+    }
+}
+
+impl Address {
+    /// Its kind in its version.
+    pub fn kind(&self) -> KindRef {
+        KindRef::at(&self.id, &self.version)
+    }
+}
