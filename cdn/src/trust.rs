@@ -14,6 +14,3 @@ mod content;
 pub use assignment::{Accepted, DesiredRefused, Floor, Snapshot, SnapshotRefused};
 pub use chain::{RootRefused, Trust};
 pub use content::{Content, ContentRefused, MinSeqs, Record, ReleaseRefused, Verified};
-
-#[cfg(test)]
-mod tests;

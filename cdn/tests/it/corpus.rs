@@ -1,0 +1,41 @@
+//! Every input that was ever worth keeping goes through every parser: none may panic, none may take long.
+
+use std::path::Path;
+
+use cdn::document::{Desired, Head, Release, Report, Root, Routes, Set, Values};
+use cdn::encoding::{Encoding, Signed};
+use cdn::envelope::Envelope;
+use cdn::{Bundle, Digest, Limits, ct1, json};
+
+#[test]
+fn b12_the_corpus_of_the_fuzz_targets_goes_through_every_parser() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        every_parser(&bytes);
+        for cut in 0..bytes.len().min(600) {
+            every_parser(&bytes[..cut]);
+        }
+        seen += 1;
+    }
+    assert!(seen >= 8, "the corpus in {} is there", folder.display());
+}
+
+fn every_parser(bytes: &[u8]) {
+    drop(ct1::read(bytes, Limits::DEFAULT).collect::<Result<ct1::Files, _>>());
+    drop(Bundle::read(bytes, Limits::DEFAULT));
+    drop(json::parse(bytes, 64));
+    drop(Envelope::claim::<Root>(bytes));
+    drop(Envelope::claim::<Release>(bytes));
+    drop(Envelope::claim::<Head>(bytes));
+    drop(Envelope::claim::<Routes>(bytes));
+    drop(Envelope::claim::<Desired>(bytes));
+    drop(cdn::document::read::<Set>(bytes));
+    drop(cdn::document::read::<Values>(bytes));
+    drop(cdn::document::read::<Report>(bytes));
+    let signed = Signed { digest: Digest::of(b""), length: 1 << 20 };
+    drop(Encoding::Zst.decode(bytes, signed, Limits::DEFAULT));
+    drop(Encoding::Gz.decode(bytes, signed, Limits::DEFAULT));
+}

@@ -1,0 +1,51 @@
+//! Bodies between programs.
+
+use cdn::Digest;
+use cdn::document::Desired;
+use cdn::envelope::Envelope;
+use cdn::limits::INLINE_BYTES;
+use cdn::wire::{Inline, PollAnswer, Source, WantedService};
+
+use crate::fleet::Fleet;
+
+#[test]
+fn an_answer_to_a_poll_is_the_envelope_with_small_objects_beside_it() {
+    let fleet = Fleet::new();
+    let set = Fleet::set(b"release");
+    let envelope = Envelope::sign(&fleet.desired(5, &set), &[&fleet.desired_key]);
+    let mut answer = PollAnswer { envelope: envelope.clone(), objects: [].into() };
+    assert!(answer.add(&set.to_bytes()));
+    assert!(!answer.add(&vec![0; INLINE_BYTES]), "together at most 16 KiB");
+    let bytes = serde_json::to_vec(&answer).unwrap();
+    let back: PollAnswer = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(back, answer);
+    // The body itself is an envelope: the objects beside the signature need no trust and change none.
+    assert!(fleet.trust.accept(&bytes, &fleet.me, None).is_ok());
+    assert!(Envelope::claim::<Desired>(&bytes).is_ok());
+    assert_eq!(back.envelope.to_bytes(), envelope.to_bytes());
+}
+
+#[test]
+fn an_inline_object_that_is_not_what_its_name_says_is_dropped() {
+    let fleet = Fleet::new();
+    let envelope = Envelope::sign(&fleet.desired(5, &Fleet::set(b"release")), &[&fleet.desired_key]);
+    let mut answer = PollAnswer { envelope, objects: [].into() };
+    answer.add(b"good");
+    answer.objects.insert(Digest::of(b"promised"), Inline(b"other".to_vec()));
+    let proved = answer.proved();
+    assert_eq!(proved.len(), 1);
+    assert_eq!(proved[&Digest::of(b"good")], b"good");
+}
+
+#[test]
+fn a_wanted_service_reads_as_people_write_it() {
+    let wanted: WantedService = serde_json::from_str(
+        r#"{"name":"default/web","source":{"git":{"url":"https://git.example.com/a.git"}},"path":"plain/web",
+            "namespace":"web","renderer":{"helm":{"valueFiles":["values.yaml"],"values":{"n":1}}}}"#,
+    )
+    .unwrap();
+    let Source::Git(git) = wanted.source else { panic!("git") };
+    assert_eq!(git.reference, "main");
+    let misspelt = r#"{"git":{"url":"x","branch":"main"}}"#;
+    assert!(serde_json::from_str::<Source>(misspelt).unwrap_err().to_string().contains("`branch`"));
+}
