@@ -10,7 +10,9 @@ use crate::target::{Address, Applied, Deleted, KindRef, Prepared, Refusal, Seen,
 
 /// Not built yet: answers every question with "unknown" and refuses every change.
 #[derive(Debug)]
-pub struct Directory;
+pub struct Directory {
+    pub(crate) deletes: bool,
+}
 
 fn not_yet() -> Refusal {
     Refusal::lasting(HoldReason::ApplyFailed, "this target is not built yet")
@@ -67,9 +69,5 @@ impl Directory {
 
     pub(crate) async fn save_inventory(&self, _inventory: &Sharded) -> Result<(), Refusal> {
         Err(not_yet())
-    }
-
-    pub(crate) fn deletes(&self) -> bool {
-        true
     }
 }

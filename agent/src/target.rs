@@ -155,7 +155,7 @@ impl Target {
     pub fn deletes(&self) -> bool {
         match self {
             Self::Kubernetes(_) => true,
-            Self::Directory(directory) => directory.deletes(),
+            Self::Directory(directory) => directory.deletes,
         }
     }
 

@@ -72,8 +72,9 @@ pub struct Live {
     pub adopted: bool,
     /// Whether it is being deleted and something keeps it.
     pub deleting: bool,
-    /// Whether an autoscaler has set `spec.replicas` (by the field managers of the scale subresource, FAULTS F11).
-    pub autoscaled: bool,
+    /// The autoscaler that has set `spec.replicas`, by the field manager of the scale subresource (FAULTS F11); a
+    /// person's `kubectl scale` is none.
+    pub autoscaler: Option<String>,
     /// A Job that has completed or failed for good (FAULTS F7).
     pub finished: bool,
     /// How it does, by the rules for its kind.
