@@ -1,0 +1,46 @@
+# Everything that a person runs. Caches lie outside the checkout, so that a second clone starts warm.
+
+CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/windlass
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+CARGO ?= cargo
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/tools/bin/cargo-deny
+NAME ?= all
+ARGS ?=
+
+.PHONY: help demo test check fmt clippy deny parts build bench
+
+help: ## lists these commands
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## shows the whole way on this machine, in one process; ARGS='--once' ends by itself
+	@$(CARGO) build --locked --quiet --bin windlass
+	@"$(CARGO_TARGET_DIR)/debug/windlass" demo $(ARGS)
+
+test: check parts ## every check and every test, on real parts
+	$(CARGO) test --locked --workspace
+
+check: fmt clippy deny ## what a machine can hold without running anything
+
+fmt:
+	$(CARGO) fmt --all -- --check
+
+clippy:
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deny: $(DENY)
+	$(DENY) --log-level error --offline check bans licenses sources
+
+$(DENY):
+	$(CARGO) install --locked --quiet cargo-deny --version $(DENY_VERSION) --no-default-features --root "$(CACHE)/tools"
+
+parts: ## finds, installs or builds the real parts that tests need
+	$(CARGO) run --locked --quiet -p testbed -- prepare
+
+build: ## release binaries of the four programs and the command line
+	$(CARGO) build --locked --release --bin windlass --bin windlass-api --bin windlass-publisher --bin windlass-mirror
+	$(CARGO) build --locked --profile agent --bin windlass-agent
+	@ls -l "$(CARGO_TARGET_DIR)"/release/windlass* "$(CARGO_TARGET_DIR)"/agent/windlass-agent | grep -v '\.d$$'
+
+bench: build parts ## one line a figure, against a named anchor; NAME=poll-304 selects one
+	$(CARGO) run --locked --release --quiet -p bench -- $(NAME)
