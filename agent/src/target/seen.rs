@@ -72,9 +72,9 @@ pub struct Live {
     pub adopted: bool,
     /// Whether it is being deleted and something keeps it.
     pub deleting: bool,
-    /// The autoscaler that has set `spec.replicas`, by the field manager of the scale subresource (FAULTS F11); a
-    /// person's `kubectl scale` is none.
-    pub autoscaler: Option<String>,
+    /// A field manager, none of ours, that owns `spec.replicas` (FAULTS F11). One that set it through the scale
+    /// subresource stands before others.
+    pub scaler: Option<String>,
     /// A Job that has completed or failed for good (FAULTS F7).
     pub finished: bool,
     /// How it does, by the rules for its kind.
