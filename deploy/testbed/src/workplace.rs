@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-/// The end of its stdin is the end of this process, however that came. What still runs then is being killed by its own
+/// The end of its stdin is the end of this process, however that came (Ctrl-C too: it has a process group of its own). What still runs then is being killed by its own
 /// watchdog, so a folder that is not empty at once soon is.
 const JANITOR: &str =
     r#"read -r _; sleep 0.3; for _ in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 0.3; done"#;
@@ -65,6 +66,7 @@ impl Workplace {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir("/")
+            .process_group(0)
             .spawn()
             .context("start sh, which removes the parts' files at the end")?;
         let lifeline = janitor.stdin.take().context("the janitor has no stdin")?;

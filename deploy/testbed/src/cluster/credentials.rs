@@ -16,6 +16,8 @@ pub(super) const SERVER_CERTIFICATE: &str = "server.pem";
 pub(super) const SERVER_KEY: &str = "server.key";
 /// Signs the tokens of service accounts.
 pub(super) const ACCOUNTS_KEY: &str = "accounts.key";
+/// Checks them.
+pub(super) const ACCOUNTS_PUBLIC_KEY: &str = "accounts.pub";
 
 #[derive(Debug)]
 pub(super) struct Authority {
@@ -48,7 +50,9 @@ impl Authority {
         write(CA, authority.certificate_pem())?;
         write(SERVER_CERTIFICATE, &server.certificate_pem)?;
         write(SERVER_KEY, &server.key_pem)?;
-        write(ACCOUNTS_KEY, &KeyPair::generate()?.serialize_pem())?;
+        let accounts = KeyPair::generate()?;
+        write(ACCOUNTS_KEY, &accounts.serialize_pem())?;
+        write(ACCOUNTS_PUBLIC_KEY, &accounts.public_key_pem())?;
         Ok(authority)
     }
 

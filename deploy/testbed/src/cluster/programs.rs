@@ -5,17 +5,17 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::ClusterOptions;
-use super::credentials::{ACCOUNTS_KEY, CA, SERVER_CERTIFICATE, SERVER_KEY};
+use super::credentials::{ACCOUNTS_KEY, ACCOUNTS_PUBLIC_KEY, CA, SERVER_CERTIFICATE, SERVER_KEY};
 use crate::ports;
 use crate::process::Program;
 use crate::tools::{self, Tool};
 
 /// One line of JSON for each answered request.
 pub(super) const AUDIT_LOG: &str = "audit.log";
-const AUDIT_POLICY: &str = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived, ResponseStarted], \
-     rules: [{level: Metadata}]}\n";
+const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"], "rules": [{"level": "Metadata"}]}"#;
 /// kwok does the rest: capacity, addresses, readiness.
-pub(super) const NODE: &str = "{apiVersion: v1, kind: Node, metadata: {name: testbed}}\n";
+pub(super) const NODE: &str = r#"{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "testbed"}}"#;
 
 pub(super) async fn etcd(folder: &Path, port: u16) -> Result<Program> {
     let clients = format!("http://127.0.0.1:{port}");
@@ -52,7 +52,7 @@ pub(super) async fn api_server(
         format!("--tls-cert-file={}", file(SERVER_CERTIFICATE)?),
         format!("--tls-private-key-file={}", file(SERVER_KEY)?),
         format!("--client-ca-file={}", file(CA)?),
-        format!("--service-account-key-file={}", file(ACCOUNTS_KEY)?),
+        format!("--service-account-key-file={}", file(ACCOUNTS_PUBLIC_KEY)?),
         format!("--service-account-signing-key-file={}", file(ACCOUNTS_KEY)?),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         "--authorization-mode=RBAC".to_owned(),
