@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{LEASE, Lock, State, Verdict, decide};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lock(id: &str, renewals: u64) -> Lock {
+    Lock { says: String::new(), holder: "another".to_owned(), id: id.to_owned(), renewals }
+}
+
+fn check(there: Option<Lock>, state: &mut State, now: Instant) -> &'static str {
+    match decide("me", there, state, now) {
+        Verdict::Renew => "renew",
+        Verdict::Take => "take",
+        Verdict::Wait(_) => "wait",
+    }
+}
+
+#[test]
+fn a_free_lock_is_taken_and_an_own_one_renewed() {
+    let mut state = State::default();
+    let now = Instant::now();
+    assert_eq!(check(None, &mut state, now), "take");
+    assert_eq!(check(Some(lock("me", 3)), &mut state, now), "renew");
+}
+
+#[test]
+fn anothers_lock_is_taken_only_after_it_stood_still_for_the_whole_lease() {
+    let mut state = State::default();
+    let start = Instant::now();
+    assert_eq!(check(Some(lock("you", 1)), &mut state, start), "wait");
+    assert_eq!(check(Some(lock("you", 1)), &mut state, start + LEASE - SECOND), "wait");
+    // It moved: its holder lives, and the clock starts anew.
+    assert_eq!(check(Some(lock("you", 2)), &mut state, start + LEASE), "wait");
+    assert_eq!(check(Some(lock("you", 2)), &mut state, start + LEASE + SECOND), "wait");
+    assert_eq!(check(Some(lock("you", 2)), &mut state, start + LEASE * 2), "take");
+}
+
+#[test]
+fn who_lost_its_lock_to_another_no_longer_holds_it() {
+    let now = Instant::now();
+    let mut state = State { held: Some((now, 0)), seen: None };
+    assert_eq!(check(Some(lock("you", 0)), &mut state, now), "wait");
+    assert!(state.held.is_none());
+}
