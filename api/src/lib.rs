@@ -1,1 +1,4 @@
-//! The control plane: which digest should each cluster run.
+//! The control plane: which digest should each cluster run. No manifest byte passes through it.
+
+pub mod routes;
+pub mod selector;
