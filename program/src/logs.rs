@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -63,8 +63,13 @@ pub fn start(args: &LogArgs) -> Result<(), StartedTwice> {
     Ok(())
 }
 
+/// A word without `=` must be a level: the parser below takes `inof` for a target and would log nothing else.
 fn filter(text: &str) -> Result<Targets, String> {
-    text.parse::<Targets>().map_err(|error| {
-        format!("{error}; write a level (error, warn, info, debug, trace) or target=level pairs")
+    let words = text.split(',').filter(|part| !part.contains('='));
+    let levels: Result<Vec<LevelFilter>, _> = words.map(|word| word.trim().parse()).collect();
+    let targets = levels.ok().and_then(|_| text.parse::<Targets>().ok());
+    targets.ok_or_else(|| {
+        "write a level (off, error, warn, info, debug, trace), or target=level pairs as well: info,agent=debug"
+            .to_owned()
     })
 }

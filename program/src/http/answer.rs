@@ -32,12 +32,13 @@ impl Answer {
         bounds: &Bounds,
         deadline: Instant,
     ) -> Result<Self, FetchError> {
+        let success = inner.status().is_success();
         let limit = bounds.max_bytes;
         // Believed only where it makes us refuse sooner; the reading is bounded in any case (A6).
-        if inner.status().is_success() && inner.content_length().is_some_and(|claimed| claimed > limit) {
+        if success && inner.content_length().is_some_and(|claimed| claimed > limit) {
             return Err(FetchError { at, cause: Cause::TooLarge { limit } });
         }
-        let meter = Meter::new(limit, bounds.min_rate);
+        let meter = Meter::new(if success { limit } else { u64::MAX }, bounds.min_rate);
         Ok(Self { inner, at, meter, deadline, allowed: bounds.deadline })
     }
 
@@ -73,14 +74,15 @@ impl Answer {
     /// The next piece of the body, or none at its end. The body of anything but a success is cut off silently
     /// at 16 KiB: the status is the news then.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
-        let success = self.status().is_success();
-        if !success && self.meter.read() >= ERROR_PAGE_BYTES {
+        if self.status().is_success() {
+            return self.next_chunk().await.map_err(|cause| self.fail(cause));
+        }
+        let room = ERROR_PAGE_BYTES.saturating_sub(self.meter.read());
+        if room == 0 {
             return Ok(None);
         }
-        match self.next_chunk().await {
-            Err(_) if !success => Ok(None),
-            result => result.map_err(|cause| self.fail(cause)),
-        }
+        let chunk = self.next_chunk().await.unwrap_or(None);
+        Ok(chunk.map(|mut chunk| chunk.split_to(chunk.len().min(usize::try_from(room).unwrap_or(0)))))
     }
 
     /// The whole body.
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date() {
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:00 GMT").expect("a date");
-        assert_eq!(wait("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(wait("120", now), Some(Duration::from_mins(2)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(37)));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(wait("soon", now), None);

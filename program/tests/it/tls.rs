@@ -1,0 +1,122 @@
+//! TLS against certificates of our own making: a private authority, an unknown one, one that is being replaced.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use program::http::{Bounds, Cause, Client, ClientError, FetchError, Request, Response, Settings};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::far::{answer, read_head};
+
+struct Site {
+    address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Serves `said` over TLS with a certificate for 127.0.0.1.
+async fn site(authority: &Authority, said: String, until: Option<(i32, u8, u8)>) -> Site {
+    program::install_crypto();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    if let Some((year, month, day)) = until {
+        params.not_after = rcgen::date_time_ymd(year, month, day);
+    }
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            read_head(&mut stream).await;
+            stream.write_all(said.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    Site { address, _tasks: tasks }
+}
+
+fn bundle(authorities: &[&Authority]) -> NamedTempFile {
+    let mut pem = String::new();
+    for authority in authorities {
+        write!(pem, "{}", authority.pem()).unwrap();
+    }
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pem).unwrap();
+    file
+}
+
+async fn get(site: &Site, trusted: &[&Authority]) -> Result<Response, FetchError> {
+    let file = bundle(trusted);
+    let ca_file = (!trusted.is_empty()).then(|| file.path().to_owned());
+    let client = Client::new(&Settings { ca_file, ..Settings::new("windlass-test/1") }).unwrap();
+    let url = format!("https://{}/", site.address);
+    client.fetch(Request::get(url), Bounds::new(1_000, Duration::from_secs(20))).await
+}
+
+#[tokio::test]
+async fn g5_an_unknown_authority_is_refused_with_the_next_step() {
+    let site = site(&authority(), answer("200 OK", "", "x"), None).await;
+    let error = get(&site, &[]).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Tls(_)), "{error:?}");
+    assert!(error.to_string().contains("--ca-file"), "{error}");
+    let error = get(&site, &[&authority()]).await.unwrap_err();
+    assert!(matches!(error.cause, Cause::Tls(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn k3_a_bundle_of_two_authorities_trusts_sites_of_both() {
+    let (old, new) = (authority(), authority());
+    for own in [&old, &new] {
+        let site = site(own, answer("200 OK", "", "trusted"), None).await;
+        assert_eq!(&get(&site, &[&old, &new]).await.unwrap().body[..], b"trusted");
+    }
+}
+
+#[tokio::test]
+async fn g5_an_expired_certificate_is_refused_and_said_to_be_expired() {
+    let own = authority();
+    let site = site(&own, answer("200 OK", "", "x"), Some((2001, 1, 1))).await;
+    let error = get(&site, &[&own]).await.unwrap_err();
+    assert!(matches!(&error.cause, Cause::Tls(why) if why.to_lowercase().contains("expired")), "{error:?}");
+}
+
+#[tokio::test]
+async fn c2_a_redirect_from_https_to_http_is_refused() {
+    let own = authority();
+    let site = site(&own, answer("302 Found", "Location: http://127.0.0.1:1/\r\n", ""), None).await;
+    let error = get(&site, &[&own]).await.unwrap_err();
+    assert_eq!(error.cause, Cause::RedirectRefused("it leads from https to http"));
+}
+
+#[test]
+fn a_file_without_certificates_is_refused_by_name() {
+    let file = bundle(&[]);
+    std::fs::write(file.path(), "not PEM").unwrap();
+    let settings = |ca_file| Settings { ca_file: Some(ca_file), ..Settings::new("windlass-test/1") };
+    let unusable = Client::new(&settings(file.path().to_owned())).unwrap_err();
+    assert!(matches!(unusable, ClientError::CaUnusable { .. }), "{unusable}");
+    let missing = Client::new(&settings("/no/such/file".into())).unwrap_err();
+    assert!(missing.to_string().starts_with("CA file /no/such/file: "), "{missing}");
+}
