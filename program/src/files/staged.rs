@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -105,7 +106,7 @@ fn no_links_here(error: &io::Error) -> bool {
 /// Without links a new name and complete content cannot be one step. The name is taken first, so that two writers
 /// still exclude each other; a crash in between leaves a short file, which the digest that readers check betrays.
 fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
-    let mut file = create_new(to, 0o644)?;
+    let mut file = create_new(to, fs::metadata(from)?.permissions().mode() & 0o777)?;
     let copied = File::open(from)
         .and_then(|mut source| io::copy(&mut source, &mut file))
         .and_then(|_| file.sync_all());
@@ -114,3 +115,6 @@ fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
     }
     copied
 }
+
+#[cfg(test)]
+mod tests;

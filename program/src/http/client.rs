@@ -17,6 +17,8 @@ use crate::files;
 use crate::settings::duration;
 
 const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
+/// Stands for a deadline beyond what the clock can hold.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Connections stay open across polls: a 304 on a warm connection costs a tenth of one with a fresh handshake.
@@ -132,7 +134,8 @@ impl Client {
 
     /// Asks and gives the answer as soon as its head is there; its body is read by [`Answer::chunk`].
     pub async fn open(&self, request: Request, bounds: Bounds) -> Result<Answer, FetchError> {
-        let deadline = Instant::now() + bounds.deadline;
+        let now = Instant::now();
+        let deadline = now.checked_add(bounds.deadline).unwrap_or_else(|| now + LONGEST);
         let mut url = request.checked_url()?;
         let mut headers = request.headers.clone();
         for _ in 0..=redirect::MOST {

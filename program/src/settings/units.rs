@@ -103,3 +103,6 @@ fn measure(number: &str, unit: &str, units: &[(&str, u64)], example: &str) -> Re
     let number: u64 = number.parse().map_err(|_| "is too large".to_owned())?;
     number.checked_mul(*size).ok_or_else(|| "is too large".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

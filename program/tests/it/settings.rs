@@ -104,6 +104,10 @@ fn a_subcommand_takes_its_settings_from_the_same_file() {
     assert!(matches!(args.verb, Some(Verb::Once { reference }) if reference == "main"));
     let args = parse("store = \"s\"\nreference = \"main\"\n", &["once", "--reference", "v2"]).unwrap();
     assert!(matches!(args.verb, Some(Verb::Once { reference }) if reference == "v2"));
+    let file = file("store = \"s\"\nreference = \"behind\"\n");
+    let behind = ["prog", "once", "--config", file.path.to_str().unwrap()];
+    let args = parse_from::<Args>(behind, |_| Ok(())).unwrap();
+    assert!(matches!(args.verb, Some(Verb::Once { reference }) if reference == "behind"));
 }
 
 #[test]
