@@ -44,7 +44,8 @@ pub struct Cluster {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClusterOptions {
     /// kube-controller-manager, kube-scheduler, and kwok with one node: Deployments get pods, which become Ready, and
-    /// namespaces can be deleted. Without them pods need no service account.
+    /// namespaces can be deleted. Without them pods need no service account, a deleted namespace stays Terminating, and the
+    /// roles `view`, `edit` and `admin` allow nothing (a controller gathers what they allow).
     pub controllers: bool,
 }
 
@@ -145,8 +146,9 @@ impl Cluster {
     /// The same with text for its stdin, as in `kubectl apply -f -`.
     pub async fn kubectl_with(&self, stdin: &str, args: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.kubectl);
-        command.args(args).arg("--kubeconfig").arg(&self.kubeconfig);
-        command.arg("--cache-dir").arg(self.folder.path().join("kubectl"));
+        // First, so that a caller may name another kubeconfig.
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.arg("--cache-dir").arg(self.folder.path().join("kubectl")).args(args);
         let (what, stdin) = (args.join(" "), stdin.to_owned());
         let said = tokio::task::spawn_blocking(move || run::output_with(&stdin, &mut command)).await;
         said.context("the thread of kubectl died")?.with_context(|| format!("kubectl {what}"))

@@ -10,8 +10,13 @@ const LONGEST_STATUS_LINE: u64 = 1_024;
 
 /// The status of the answer; an error when nobody answers in time. Threads, not the runtime's clock: tests may have stopped it.
 pub(crate) async fn status(method: &'static str, url: &str) -> io::Result<u16> {
+    status_with("", method, url).await
+}
+
+/// The same with a body.
+pub(crate) async fn status_with(body: &'static str, method: &'static str, url: &str) -> io::Result<u16> {
     let url = url.to_owned();
-    tokio::task::spawn_blocking(move || ask(method, &url)).await?
+    tokio::task::spawn_blocking(move || ask(body, method, &url)).await?
 }
 
 pub(crate) async fn accepts(address: &str) -> bool {
@@ -19,14 +24,14 @@ pub(crate) async fn accepts(address: &str) -> bool {
     tokio::task::spawn_blocking(move || connect(&address).is_ok()).await.unwrap_or(false)
 }
 
-fn ask(method: &str, url: &str) -> io::Result<u16> {
+fn ask(body: &str, method: &str, url: &str) -> io::Result<u16> {
     let rest =
         url.strip_prefix("http://").ok_or_else(|| io::Error::other(format!("{url} is not plain http")))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = connect(host)?;
-    let request = format!(
-        "{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
+    let length = body.len();
+    let request =
+        format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes())?;
     let mut line = String::new();
     BufReader::new(stream.take(LONGEST_STATUS_LINE)).read_line(&mut line)?;

@@ -196,12 +196,12 @@ impl Process {
 
     /// Ends it and its children as a power cut would (SIGKILL).
     pub async fn kill(&mut self) -> Result<()> {
-        self.running.kill();
-        ensure!(
-            self.ended_within(GRACE).await.is_some(),
-            "{} survived SIGKILL for {GRACE:?}",
-            self.program.name
-        );
+        let children = self.running.kill();
+        let deadline = Instant::now() + GRACE;
+        while self.is_running() || children.iter().any(|&child| tree::is_alive(child)) {
+            ensure!(Instant::now() < deadline, "{} survived SIGKILL for {GRACE:?}", self.program.name);
+            tokio::time::sleep(GLANCE).await;
+        }
         Ok(())
     }
 

@@ -12,6 +12,8 @@ use crate::process::{Process, Program, Ready};
 use crate::tools::{self, Tool};
 use crate::{http, ports, workplace};
 
+/// Bucket and object that show whether the server is usable.
+const PROBE: &str = "testbed-probe/probe";
 const ACCESS_KEY: &str = "testbed";
 const SECRET_KEY: &str = "testbed-secret-key";
 
@@ -57,7 +59,7 @@ impl S3 {
             _folder: folder,
         };
         s3.bucket = s3.create_bucket("bucket").await?;
-        s3.until_writable().await?;
+        s3.until_usable().await?;
         Ok(s3)
     }
 
@@ -94,7 +96,11 @@ impl S3 {
     /// Starts it again, on the same port and with the same objects.
     pub async fn start_again(&mut self) -> Result<()> {
         self.process.start_again().await?;
-        self.until_writable().await
+        // What was there before is readable when its volume has joined again, as the new probe's may have done sooner.
+        let read = format!("{}/{PROBE}", self.endpoint);
+        let joined = async || http::status("GET", &read).await.is_ok_and(|status| status == 200);
+        self.process.wait_until("its objects can be read", Duration::from_mins(1), joined).await?;
+        self.until_usable().await
     }
 
     /// Freezes it: connections stay open and nothing answers.
@@ -107,11 +113,15 @@ impl S3 {
         self.process.resume()
     }
 
-    /// It answers before its volumes have joined it; the first PUT must not be the one that finds out.
-    async fn until_writable(&self) -> Result<()> {
-        let probe = format!("{}/testbed/probe", self.filer);
-        let stored = async || http::status("PUT", &probe).await.is_ok_and(|status| status < 300);
-        self.process.wait_until("an object can be stored", Duration::from_mins(1), stored).await
+    /// It answers before its volumes have joined it; the first real request must not be the one that finds out.
+    async fn until_usable(&self) -> Result<()> {
+        let (written, read) =
+            (format!("{}/buckets/{PROBE}", self.filer), format!("{}/{PROBE}", self.endpoint));
+        let usable = async || {
+            http::status_with("probe", "PUT", &written).await.is_ok_and(|status| status < 300)
+                && http::status("GET", &read).await.is_ok_and(|status| status == 200)
+        };
+        self.process.wait_until("an object can be stored and read", Duration::from_mins(1), usable).await
     }
 }
 

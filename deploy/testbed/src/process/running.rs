@@ -84,14 +84,17 @@ impl Running {
         Ok(())
     }
 
-    pub(super) fn kill(&self) {
-        if self.exit_code().is_none() {
-            let children = tree::descendants(self.program);
-            kill_process_group(self.watchdog, Signal::KILL).ok();
-            for child in children {
-                kill_process(child, Signal::KILL).ok();
-            }
+    /// Kills the program and its children, and leaves the watchdog to tell when the program is gone. Returns the children.
+    pub(super) fn kill(&self) -> Vec<Pid> {
+        if self.exit_code().is_some() {
+            return Vec::new();
         }
+        let children = tree::descendants(self.program);
+        self.signal(Signal::KILL);
+        for &child in &children {
+            kill_process(child, Signal::KILL).ok();
+        }
+        children
     }
 }
 
@@ -100,6 +103,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+        if self.exit_code().is_none() {
+            kill_process_group(self.watchdog, Signal::KILL).ok();
+        }
     }
 }
 

@@ -23,12 +23,24 @@ pub(super) fn descendants(root: Pid) -> Vec<Pid> {
     found.split_off(1)
 }
 
-/// `PID (NAME) STATE PARENT ...`, where the name may hold blanks and parentheses.
+/// Whether it has not ended yet. One that has, and whose parent has not looked, holds nothing any more.
+pub(super) fn is_alive(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    fields(&stat).is_some_and(|(_, state, _)| state != "Z" && state != "X")
+}
+
 fn child_and_parent(stat: &str) -> Option<(Pid, Pid)> {
+    let (id, _, parent) = fields(stat)?;
+    Some((id, parent))
+}
+
+/// `PID (NAME) STATE PARENT ...`, where the name may hold blanks and parentheses: id, state, parent.
+fn fields(stat: &str) -> Option<(Pid, &str, Pid)> {
     let (id, rest) = stat.split_once(" (")?;
     let (_, rest) = rest.rsplit_once(") ")?;
-    let parent = rest.split(' ').nth(1)?;
-    Some((Pid::from_raw(id.parse().ok()?)?, Pid::from_raw(parent.parse().ok()?)?))
+    let mut rest = rest.split(' ');
+    let state = rest.next()?;
+    Some((Pid::from_raw(id.parse().ok()?)?, state, Pid::from_raw(rest.next()?.parse().ok()?)?))
 }
 
 #[cfg(test)]

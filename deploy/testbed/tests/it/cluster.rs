@@ -44,7 +44,9 @@ async fn others_have_only_the_rights_they_were_given() {
     let list = ["--kubeconfig", kubeconfig, "get", "configmaps", "-n", &namespace];
     let refused = cluster.kubectl(&list).await.expect_err("nothing is bound to the stranger");
     assert!(format!("{refused:#}").contains("Forbidden"), "{refused:#}");
-    let bind = ["create", "rolebinding", "view", "--clusterrole=view", "--user=stranger", "-n", &namespace];
+    let role = ["create", "role", "reader", "--verb=list", "--resource=configmaps", "-n", &namespace];
+    cluster.kubectl(&role).await.expect("a role is made");
+    let bind = ["create", "rolebinding", "reader", "--role=reader", "--user=stranger", "-n", &namespace];
     cluster.kubectl(&bind).await.expect("the role is bound");
     cluster.kubectl(&list).await.expect("now it is allowed");
     let token = cluster.service_account_token(&namespace, "agent").await.expect("a token is made");
