@@ -1,0 +1,97 @@
+//! `windlass-mirror`: serves a directory store over HTTP, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use clap::Parser;
+use mirror::{Limits, Mirror, MirrorSettings, TlsFiles};
+use program::logs::LogArgs;
+use program::observe::{Observe, ObserveArgs, Readiness};
+use program::shutdown::{GRACE, Shutdown, Tasks};
+
+/// Serves a directory store over HTTP/1.1 and HTTP/2
+///
+/// Example: windlass-mirror --directory /var/lib/windlass/store --listen 0.0.0.0:8480
+#[derive(Debug, Parser)]
+#[command(name = "windlass-mirror", version)]
+struct Args {
+    /// The folder of a directory store
+    #[arg(long, env = "WINDLASS_MIRROR_DIRECTORY", value_name = "DIR")]
+    directory: PathBuf,
+    /// Address to serve on
+    #[arg(long, env = "WINDLASS_MIRROR_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
+    listen: SocketAddr,
+    /// Certificate to serve https with, and those between it and its authority (PEM); read at the start
+    #[arg(long, env = "WINDLASS_MIRROR_TLS_CERTIFICATE_FILE", value_name = "FILE")]
+    tls_certificate_file: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "WINDLASS_MIRROR_TLS_KEY_FILE", value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
+    /// Connections at once; further ones wait
+    #[arg(long, env = "WINDLASS_MIRROR_MAX_CONNECTIONS", value_name = "N", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+    #[command(flatten)]
+    logs: LogArgs,
+    #[command(flatten)]
+    observe: ObserveArgs<9484>,
+}
+
+impl Args {
+    fn check(&self) -> anyhow::Result<()> {
+        let both = self.tls_certificate_file.is_some() == self.tls_key_file.is_some();
+        ensure!(both, "--tls-certificate-file and --tls-key-file are given together, or neither");
+        ensure!(
+            (1..=1_000_000).contains(&self.max_connections),
+            "--max-connections is between 1 and 1000000"
+        );
+        Ok(())
+    }
+
+    fn settings(&self) -> MirrorSettings {
+        let files = self.tls_certificate_file.clone().zip(self.tls_key_file.clone());
+        MirrorSettings {
+            directory: self.directory.clone(),
+            tls: files.map(|(certificate, key)| TlsFiles { certificate, key }),
+            limits: Limits { connections: self.max_connections, ..Limits::default() },
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = match program::settings::parse_checked::<Args>(Args::check) {
+        Ok(args) => args,
+        Err(stop) => return stop.show(),
+    };
+    if program::logs::start(&args.logs).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let runtime = tokio::runtime::Runtime::new();
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(args)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let shutdown = Shutdown::listen()?;
+    let readiness = Readiness::new();
+    let listening = readiness.part("listener");
+    let observe = Observe::bind(args.observe.observe_listen, readiness).await?;
+    let mirror = Mirror::bind(args.listen, &args.settings()).await?;
+    listening.ready();
+    tracing::info!(url = mirror.url(), directory = %args.directory.display(), observe = ?observe.address(), "serving");
+    let mut tasks = Tasks::new();
+    tasks.start("observe", observe.serve(shutdown.token()));
+    let stop = shutdown.token();
+    tasks.start("mirror", async move {
+        mirror.serve(stop).await;
+        Ok(())
+    });
+    shutdown.run_until_stopped(tasks, GRACE).await
+}
