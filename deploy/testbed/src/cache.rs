@@ -8,17 +8,28 @@ use anyhow::{Context, Result};
 
 use crate::environment;
 
+/// A folder of the cache.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) folder: PathBuf,
+    /// By this call; else it was there.
+    pub(crate) made: bool,
+}
+
 /// The entry of this name, made now unless it is there. Whoever comes second waits for the first.
-pub(crate) fn entry(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let parts = environment::parts_folder()?;
-    let entry = parts.join(name);
-    if entry.is_dir() {
-        return Ok(entry);
+pub(crate) fn entry(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<Entry> {
+    entry_in(&environment::parts_folder()?, name, make)
+}
+
+fn entry_in(parts: &Path, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<Entry> {
+    let folder = parts.join(name);
+    if folder.is_dir() {
+        return Ok(Entry { folder, made: false });
     }
-    fs::create_dir_all(&parts).with_context(|| format!("create the cache {}", parts.display()))?;
+    fs::create_dir_all(parts).with_context(|| format!("create the cache {}", parts.display()))?;
     let _lock = lock(&parts.join(format!("{name}.lock")), name)?;
-    if entry.is_dir() {
-        return Ok(entry);
+    if folder.is_dir() {
+        return Ok(Entry { folder, made: false });
     }
     let draft = parts.join(format!("{name}.draft"));
     if draft.exists() {
@@ -27,13 +38,8 @@ pub(crate) fn entry(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Resul
     }
     fs::create_dir(&draft).with_context(|| format!("create {}", draft.display()))?;
     make(&draft)?;
-    fs::rename(&draft, &entry).with_context(|| format!("put {} in its place", entry.display()))?;
-    Ok(entry)
-}
-
-/// Whether the entry is there already.
-pub(crate) fn has(name: &str) -> bool {
-    environment::parts_folder().is_ok_and(|parts| parts.join(name).is_dir())
+    fs::rename(&draft, &folder).with_context(|| format!("put {} in its place", folder.display()))?;
+    Ok(Entry { folder, made: true })
 }
 
 /// One line for the person who waits. A test's own output is captured, this is not: a build takes minutes.
@@ -60,4 +66,42 @@ pub(crate) fn lock(path: &Path, what: &str) -> Result<File> {
     }
     file.lock().with_context(|| format!("lock {}", path.display()))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn two_who_want_an_entry_at_once_make_it_once() {
+        let parts = tempfile::tempdir().expect("a folder is made");
+        let makers = AtomicU32::new(0);
+        let make = |draft: &Path| {
+            makers.fetch_add(1, Ordering::SeqCst);
+            Ok(fs::write(draft.join("program"), "whole")?)
+        };
+        let want = || entry_in(parts.path(), "entry", make).expect("it is made");
+        let (one, other) = std::thread::scope(|scope| {
+            let one = scope.spawn(want);
+            (want(), one.join().expect("it is made"))
+        });
+        assert_eq!((makers.into_inner(), one.made ^ other.made), (1, true));
+        assert_eq!(fs::read_to_string(one.folder.join("program")).expect("it is there"), "whole");
+    }
+
+    #[test]
+    fn what_failed_halfway_is_not_there_and_is_made_anew() {
+        let parts = tempfile::tempdir().expect("a folder is made");
+        let fail = |draft: &Path| {
+            fs::write(draft.join("half"), "")?;
+            anyhow::bail!("the disk is full")
+        };
+        entry_in(parts.path(), "entry", fail).expect_err("it fails");
+        assert!(!parts.path().join("entry").exists());
+        let entry = entry_in(parts.path(), "entry", |draft| Ok(fs::write(draft.join("whole"), "")?))
+            .expect("it is made");
+        assert!(entry.made && entry.folder.join("whole").exists() && !entry.folder.join("half").exists());
+    }
 }

@@ -45,3 +45,19 @@ fn somewhere(width: u16) -> u16 {
     let mixed = (now / 1_000).wrapping_mul(31).wrapping_add(std::process::id().wrapping_mul(7_919));
     u16::try_from(mixed % u32::from(width)).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_once_and_can_be_listened_on() {
+        let mut ports: Vec<u16> = (0..50).map(|_| free_port().expect("there are enough")).collect();
+        let listeners: Vec<_> =
+            ports.iter().map(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port))).collect();
+        assert!(listeners.iter().all(Result::is_ok), "{listeners:?}");
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 50);
+    }
+}

