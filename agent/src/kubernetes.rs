@@ -1,4 +1,27 @@
 //! The Kubernetes target: server-side apply, discovery by kind, health by kstatus rules.
+//!
+//! In reading order: `api` (the one way to the server) and `trouble`; `resource` and `served` (what is served, proved);
+//! `observe`, `list`, `live`, `health` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
+//! `release`; `refusal` and `scrub` (saying why not); `inventory_store`.
+
+mod api;
+mod apply;
+mod conflict;
+mod delete;
+mod glances;
+mod health;
+mod inventory_store;
+mod list;
+mod live;
+mod observe;
+mod ownership;
+mod refusal;
+mod release;
+mod resource;
+mod rewrite;
+mod scrub;
+mod served;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,71 +32,152 @@ use cdn::{ObjectId, ServiceName};
 use crate::target::{
     Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded,
 };
+use api::Api;
+use glances::Glances;
+use inventory_store::Store;
+use observe::Eye;
+use refusal::Act;
+use resource::Resource;
+use served::Catalog;
 
-/// Not built yet: answers every question with "unknown" and refuses every change.
+/// A cluster, by its API server.
 #[derive(Debug)]
-pub struct Kubernetes;
-
-fn not_yet() -> Refusal {
-    Refusal::lasting(HoldReason::ApplyFailed, "this target is not built yet")
+pub struct Kubernetes {
+    api: Api,
+    catalog: Catalog,
+    glances: Glances,
+    /// The agent's own namespace.
+    namespace: String,
 }
 
-#[expect(clippy::unused_async, reason = "the signatures that `Target` calls; their bodies follow")]
 impl Kubernetes {
     /// Connects. Fails only for what a person must correct (no kubeconfig, an unknown context): a cluster that does
     /// not answer at present is answered by each call's refusal.
-    pub async fn connect(_settings: &KubernetesSettings) -> anyhow::Result<Self> {
-        anyhow::bail!("the Kubernetes target is not built yet")
+    pub async fn connect(settings: &KubernetesSettings) -> anyhow::Result<Self> {
+        Ok(Self {
+            api: Api::connect(settings).await?,
+            catalog: Catalog::default(),
+            glances: Glances::default(),
+            namespace: settings.namespace.clone(),
+        })
     }
 
     pub(crate) async fn home(&self) -> Result<String, Refusal> {
-        Err(not_yet())
+        let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
+        let id = ObjectId {
+            group: String::new(),
+            kind: "Namespace".to_owned(),
+            namespace: None,
+            name: "kube-system".to_owned(),
+        };
+        let resource = Resource { kind, plural: "namespaces".to_owned(), namespaced: false };
+        let found = observe::fetch(&self.api, &resource, &id, true).await;
+        let object = found.map_err(|trouble| refusal::refusal(Act::Apply, &id, &trouble))?;
+        let uid = object.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str());
+        let strange =
+            || Refusal::passing(HoldReason::ApplyFailed, "the cluster has no namespace kube-system");
+        uid.map(str::to_owned).ok_or_else(strange)
     }
 
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {
-        kinds.iter().map(|kind| (kind.clone(), Served::Unknown("not built yet".to_owned()))).collect()
+        served::served(&self.api, &self.catalog, kinds).await
     }
 
     pub(crate) async fn wait_served(
         &self,
         kinds: &BTreeSet<KindRef>,
-        _within: Duration,
+        within: Duration,
     ) -> BTreeMap<KindRef, Served> {
-        self.served(kinds).await
+        served::wait_served(&self.api, &self.catalog, kinds, within).await
     }
 
     pub(crate) async fn observe(&self, addresses: &[Address]) -> BTreeMap<ObjectId, Seen> {
-        let unknown = |at: &Address| (at.id.clone(), Seen::Unknown("not built yet".to_owned()));
-        addresses.iter().map(unknown).collect()
+        let unknown: BTreeSet<KindRef> =
+            addresses.iter().map(Address::kind).filter(|kind| self.catalog.get(kind).is_none()).collect();
+        if !unknown.is_empty() {
+            self.served(&unknown).await;
+        }
+        let (mut seen, mut wanted) = (BTreeMap::new(), Vec::new());
+        for address in addresses {
+            if let Some(resource) = self.catalog.get(&address.kind()) {
+                wanted.push((resource, address.id.clone()));
+            } else {
+                let why = format!("{} is not served at present", address.kind());
+                seen.insert(address.id.clone(), Seen::Unknown(why));
+            }
+        }
+        seen.extend(observe::observe(self.eye(), wanted).await);
+        seen
     }
 
-    pub(crate) async fn apply(&self, _prepared: &Prepared) -> Result<Applied, Refusal> {
-        Err(not_yet())
+    pub(crate) async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {
+        let kind = KindRef::of(&prepared.object);
+        let resource = self.resource(&kind).await?;
+        if let Some(uid) = prepared.seen.as_deref().filter(|uid| !self.glances.knows(uid)) {
+            tracing::debug!(object = %prepared.object.id(), uid, "looking at it before it is applied");
+            observe::read(self.eye(), &resource, prepared.object.id()).await;
+        }
+        let applied = apply::apply(&self.api, &resource, prepared).await?;
+        let changed = self.glances.remember(&applied.live, &applied.object) || applied.created;
+        Ok(Applied { live: applied.live, changed })
     }
 
     pub(crate) async fn delete(
         &self,
-        _address: &Address,
-        _uid: &str,
-        _resource_version: Option<&str>,
+        address: &Address,
+        uid: &str,
+        resource_version: Option<&str>,
     ) -> Result<Deleted, Refusal> {
-        Err(not_yet())
+        let resource = self.resource(&address.kind()).await?;
+        let deleted = delete::delete(&self.api, &resource, &address.id, uid, resource_version).await?;
+        self.glances.forget(uid);
+        Ok(deleted)
     }
 
     pub(crate) async fn release(
         &self,
-        _address: &Address,
-        _uid: &str,
-        _service: &ServiceName,
+        address: &Address,
+        uid: &str,
+        service: &ServiceName,
     ) -> Result<(), Refusal> {
-        Err(not_yet())
+        let resource = self.resource(&address.kind()).await?;
+        release::release(&self.api, &resource, &address.id, uid, service).await?;
+        self.glances.forget(uid);
+        Ok(())
     }
 
     pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, Refusal> {
-        Err(not_yet())
+        self.store().load().await
     }
 
-    pub(crate) async fn save_inventory(&self, _inventory: &Sharded) -> Result<(), Refusal> {
-        Err(not_yet())
+    pub(crate) async fn save_inventory(&self, inventory: &Sharded) -> Result<(), Refusal> {
+        self.store().save(inventory).await
+    }
+
+    fn store(&self) -> Store<'_> {
+        Store { api: &self.api, namespace: &self.namespace }
+    }
+
+    fn eye(&self) -> Eye<'_> {
+        Eye { api: &self.api, glances: &self.glances }
+    }
+
+    /// How a kind is called in paths, asked for where it is not known yet.
+    async fn resource(&self, kind: &KindRef) -> Result<Resource, Refusal> {
+        if let Some(resource) = self.catalog.get(kind) {
+            return Ok(resource);
+        }
+        let said = self.served(&BTreeSet::from([kind.clone()])).await;
+        match (self.catalog.get(kind), said.get(kind)) {
+            (Some(resource), _) => Ok(resource),
+            (None, Some(Served::Unknown(why))) => Err(Refusal::passing(HoldReason::KindUnknown, why.clone())),
+            (None, Some(Served::Yes { version, .. })) => {
+                let message = format!("{kind} is not served; version {version} of it is");
+                Err(Refusal::lasting(HoldReason::KindNotServed, message))
+            }
+            (None, Some(Served::Absent) | None) => {
+                Err(Refusal::lasting(HoldReason::KindNotServed, format!("{kind} is not served")))
+            }
+        }
     }
 }
