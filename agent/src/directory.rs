@@ -1,31 +1,55 @@
-//! The directory target: files instead of objects.
+//! The directory target: files instead of objects, for k3s and k0s auto-deploy folders, static pods, or just to look.
+//! The digest of a file's bytes stands for its UID: an edited file is another one, which is repaired while it is
+//! wanted, and never deleted. Health is unknown.
+//!
+//! What we keep ourselves (which folder this is, the inventory) lies in `.windlass`, where no reader of manifests looks.
+
+mod file;
+mod kept;
+mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdn::document::HoldReason;
 use cdn::{ObjectId, ServiceName};
+use program::files;
 
 use crate::target::{Address, Applied, Deleted, KindRef, Prepared, Refusal, Seen, Served, Sharded};
 
-/// Not built yet: answers every question with "unknown" and refuses every change.
-#[derive(Debug)]
+/// A folder of manifests.
+#[derive(Clone, Debug)]
 pub struct Directory {
+    folder: Arc<Path>,
     pub(crate) deletes: bool,
 }
 
-fn not_yet() -> Refusal {
-    Refusal::lasting(HoldReason::ApplyFailed, "this target is not built yet")
-}
+/// A file of ours is never larger: an object is at most 1 MiB, and spread over lines at most a few times that.
+const FILE_BYTES: u64 = 16 << 20;
 
-#[expect(clippy::unused_async, reason = "the signatures that `Target` calls; their bodies follow")]
 impl Directory {
-    pub(crate) async fn home(&self) -> Result<String, Refusal> {
-        Err(not_yet())
+    /// A folder, made if it is missing. `deletes`: whether its reader takes a removed file as a removed object.
+    pub fn open(folder: &Path, deletes: bool) -> io::Result<Self> {
+        files::create_directory(folder, 0o755)?;
+        let kept = folder.join(kept::FOLDER);
+        files::create_directory(&kept, 0o700)?;
+        Ok(Self { folder: folder.into(), deletes })
     }
 
+    pub(crate) async fn home(&self) -> Result<String, Refusal> {
+        self.with(kept::home).await
+    }
+
+    #[expect(clippy::unused_async, reason = "one signature for both targets")]
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {
-        kinds.iter().map(|kind| (kind.clone(), Served::Unknown("not built yet".to_owned()))).collect()
+        let served = |kind: &KindRef| Served::Yes {
+            namespaced: !scope::is_of_the_cluster(kind),
+            version: kind.version.clone(),
+        };
+        kinds.iter().map(|kind| (kind.clone(), served(kind))).collect()
     }
 
     pub(crate) async fn wait_served(
@@ -37,37 +61,66 @@ impl Directory {
     }
 
     pub(crate) async fn observe(&self, addresses: &[Address]) -> BTreeMap<ObjectId, Seen> {
-        let unknown = |at: &Address| (at.id.clone(), Seen::Unknown("not built yet".to_owned()));
-        addresses.iter().map(unknown).collect()
+        let ids: Vec<ObjectId> = addresses.iter().map(|address| address.id.clone()).collect();
+        let look = |folder: &Path| -> Result<BTreeMap<ObjectId, Seen>, Refusal> {
+            Ok(ids.into_iter().map(|id| (id.clone(), file::look(folder, &id))).collect())
+        };
+        self.with(look).await.unwrap_or_default()
     }
 
-    pub(crate) async fn apply(&self, _prepared: &Prepared) -> Result<Applied, Refusal> {
-        Err(not_yet())
+    pub(crate) async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {
+        let prepared = prepared.clone();
+        self.with(move |folder| file::apply(folder, &prepared)).await
     }
 
     pub(crate) async fn delete(
         &self,
-        _address: &Address,
-        _uid: &str,
+        address: &Address,
+        uid: &str,
         _resource_version: Option<&str>,
     ) -> Result<Deleted, Refusal> {
-        Err(not_yet())
+        let (id, uid) = (address.id.clone(), uid.to_owned());
+        self.with(move |folder| file::delete(folder, &id, &uid)).await
     }
 
     pub(crate) async fn release(
         &self,
-        _address: &Address,
-        _uid: &str,
+        address: &Address,
+        uid: &str,
         _service: &ServiceName,
     ) -> Result<(), Refusal> {
-        Err(not_yet())
+        let (id, uid) = (address.id.clone(), uid.to_owned());
+        self.with(move |folder| file::release(folder, &id, &uid)).await
     }
 
     pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, Refusal> {
-        Err(not_yet())
+        self.with(kept::load).await
     }
 
-    pub(crate) async fn save_inventory(&self, _inventory: &Sharded) -> Result<(), Refusal> {
-        Err(not_yet())
+    pub(crate) async fn save_inventory(&self, inventory: &Sharded) -> Result<(), Refusal> {
+        let inventory = inventory.clone();
+        self.with(move |folder| kept::save(folder, &inventory)).await
     }
+
+    /// File work, away from the network's threads.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let folder = Arc::clone(&self.folder);
+        match tokio::task::spawn_blocking(move || work(&folder)).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// A file could not be read or written; it may be possible the next time.
+fn failed(path: &Path, error: &io::Error) -> Refusal {
+    let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+    let reason = match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => HoldReason::Forbidden,
+        _ => HoldReason::ApplyFailed,
+    };
+    Refusal::passing(reason, format!("file {}: {error}", name.display()))
 }

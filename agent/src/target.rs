@@ -159,6 +159,14 @@ impl Target {
         }
     }
 
+    /// Whether an edit makes another UID, as in a folder.
+    pub fn edits_change_uid(&self) -> bool {
+        match self {
+            Self::Kubernetes(_) => false,
+            Self::Directory(_) => true,
+        }
+    }
+
     /// Whether it knows the health of objects. Where not, a service that was applied counts as ready for those that
     /// depend on it.
     pub fn knows_health(&self) -> bool {

@@ -1,0 +1,82 @@
+//! What we keep in a folder ourselves: which folder it is, and the inventory.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cdn::document::HoldReason;
+use cdn::{ClusterId, Digest};
+use program::files;
+
+use super::failed;
+use crate::target::{Refusal, Sharded};
+
+/// Where it lies.
+pub(super) const FOLDER: &str = ".windlass";
+
+const HOME: &str = "home";
+const INDEX: &str = "inventory";
+const INDEX_BYTES: u64 = 4 << 20;
+const SHARD_BYTES: u64 = 1 << 20;
+
+/// Which folder this is: 32 random hex digits, made once.
+pub(super) fn home(folder: &Path) -> Result<String, Refusal> {
+    let path = folder.join(FOLDER).join(HOME);
+    match files::read_bounded(&path, 64) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A cluster's id is as random as we need, and known not to meet another.
+            let id = ClusterId::random().as_str().trim_start_matches("cl-").to_owned();
+            files::write_atomic(&path, id.as_bytes(), 0o600).map_err(|error| failed(&path, &error))?;
+            Ok(id)
+        }
+        Err(error) => Err(failed(&path, &error)),
+    }
+}
+
+pub(super) fn load(folder: &Path) -> Result<Option<Sharded>, Refusal> {
+    let folder = folder.join(FOLDER);
+    let index = match files::read_bounded(&folder.join(INDEX), INDEX_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&folder.join(INDEX), &error)),
+        Ok(bytes) => bytes,
+    };
+    let mut shards = BTreeMap::new();
+    for (digest, path) in stored(&folder)? {
+        let bytes = files::read_bounded(&path, SHARD_BYTES).map_err(|_| damaged("a shard cannot be read"))?;
+        shards.insert(digest, bytes);
+    }
+    Ok(Some(Sharded { index, shards }))
+}
+
+pub(super) fn save(folder: &Path, inventory: &Sharded) -> Result<(), Refusal> {
+    let folder = folder.join(FOLDER);
+    let there = stored(&folder)?;
+    let write = |path: PathBuf, bytes: &[u8]| {
+        files::write_atomic(&path, bytes, 0o600).map_err(|error| failed(&path, &error))
+    };
+    for (digest, bytes) in inventory.shards.iter().filter(|(digest, _)| !there.contains_key(digest)) {
+        write(folder.join(digest.hex()), bytes)?;
+    }
+    write(folder.join(INDEX), &inventory.index)?;
+    for (_, path) in there.iter().filter(|(digest, _)| !inventory.shards.contains_key(digest)) {
+        files::remove(path).map_err(|error| failed(path, &error))?;
+    }
+    Ok(())
+}
+
+fn stored(folder: &Path) -> Result<BTreeMap<Digest, PathBuf>, Refusal> {
+    let entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+    let mut stored = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| failed(folder, &error))?;
+        if let Some(digest) = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok()) {
+            stored.insert(digest, entry.path());
+        }
+    }
+    Ok(stored)
+}
+
+fn damaged(why: &str) -> Refusal {
+    Refusal::lasting(HoldReason::TrustLost, format!("the inventory in the folder is damaged: {why}"))
+}

@@ -1,0 +1,22 @@
+//! `Identity`: who this cluster is to the api, and which cluster it is here.
+
+use cdn::{ClusterId, Digest, Secret};
+use serde::{Deserialize, Serialize};
+
+/// Who this cluster is. Kept on disk from the join on, and never discarded because of what the network says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// The id that the api gave.
+    pub cluster: ClusterId,
+    /// The credential; for the api alone.
+    pub credential: Secret,
+    /// The cluster's own key, as the text of a key file; for receipts.
+    pub key: Secret,
+    /// The fleet's id: from the join token or from the operator, never from the network.
+    pub fleet: Digest,
+    /// The target that this identity belongs to: a copy of the state elsewhere acts on nothing.
+    pub home: String,
+    /// Where content lies, as the api said at the join; content proves itself, so this is only a hint.
+    #[serde(default)]
+    pub origins: Vec<String>,
+}

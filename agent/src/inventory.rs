@@ -1,0 +1,128 @@
+//! `Inventory`: the objects that are ours. Always a superset of what is there (law L7): an entry is written before its
+//! object is first applied, and goes only when its object is proved to be gone or no longer ours.
+
+mod shards;
+
+use std::collections::BTreeMap;
+
+use cdn::{Digest, ObjectId, ServiceName};
+use serde::{Deserialize, Serialize};
+
+use crate::target::Address;
+
+pub use shards::BadInventory;
+
+/// What is ours, by service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Grows with every change that is saved: of two copies the higher one is newer.
+    pub number: u64,
+    /// By service. A service without entries stands for one that is known and empty.
+    pub services: BTreeMap<ServiceName, Owned>,
+}
+
+/// What is ours of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// The release that was last applied completely.
+    pub release: Option<Digest>,
+    /// That release's bundle: T.
+    pub bundle: Option<Digest>,
+    /// The objects.
+    pub entries: BTreeMap<ObjectId, Entry>,
+}
+
+/// One object of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The API version that it was applied in.
+    pub version: String,
+    /// Its UID; none before its first apply was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The digest of what was applied last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Digest>,
+    /// What it looked like after that: another look now is drift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Digest>,
+    /// Whether it was there before us: then it is let go, never deleted (FAULTS F16).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+    /// Whether its source asks that it be let go instead of deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep: bool,
+    /// A Job that ran to its end: not run again because something removed it (FAULTS F7).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub finished: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Inventory {
+    /// What is ours of a service.
+    pub fn owned(&self, service: &ServiceName) -> Option<&Owned> {
+        self.services.get(service)
+    }
+
+    /// One object of a service.
+    pub fn entry(&self, service: &ServiceName, id: &ObjectId) -> Option<&Entry> {
+        self.services.get(service)?.entries.get(id)
+    }
+
+    /// Every object, with the service that it belongs to.
+    pub fn entries(&self) -> impl Iterator<Item = (&ServiceName, &ObjectId, &Entry)> {
+        self.services
+            .iter()
+            .flat_map(|(service, owned)| owned.entries.iter().map(move |(id, entry)| (service, id, entry)))
+    }
+
+    /// How many objects are ours.
+    pub fn len(&self) -> usize {
+        self.services.values().map(|owned| owned.entries.len()).sum()
+    }
+
+    /// Whether nothing is ours.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes room for an object before it is first applied; says whether that is news.
+    pub fn expect(&mut self, service: &ServiceName, address: &Address) -> bool {
+        let entries = &mut self.services.entry(service.clone()).or_default().entries;
+        if entries.contains_key(&address.id) {
+            return false;
+        }
+        let entry = Entry { version: address.version.clone(), ..Entry::default() };
+        entries.insert(address.id.clone(), entry);
+        true
+    }
+
+    /// Writes down an object after it was applied or looked at, and takes it from any other service: an object has
+    /// one owner (FAULTS F14).
+    pub fn record(&mut self, service: &ServiceName, id: &ObjectId, entry: Entry) {
+        for (other, owned) in &mut self.services {
+            if other != service {
+                owned.entries.remove(id);
+            }
+        }
+        self.services.entry(service.clone()).or_default().entries.insert(id.clone(), entry);
+    }
+
+    /// Drops an object that is proved to be gone, or no longer ours.
+    pub fn forget(&mut self, service: &ServiceName, id: &ObjectId) {
+        if let Some(owned) = self.services.get_mut(service) {
+            owned.entries.remove(id);
+        }
+    }
+
+    /// A service was applied completely at a release.
+    pub fn complete(&mut self, service: &ServiceName, release: Digest, bundle: Digest) {
+        let owned = self.services.entry(service.clone()).or_default();
+        owned.release = Some(release);
+        owned.bundle = Some(bundle);
+    }
+}

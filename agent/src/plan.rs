@@ -1,0 +1,199 @@
+//! `plan`: what to do next, and why not more. Pure: what is wanted, what is ours and what is there go in; steps, holds
+//! and each service's standing come out. Everything that could delete is decided here.
+//!
+//! In reading order: [`wishes`] fills in namespaces, [`object`] decides about one wanted object, [`gate`] lets services
+//! wait for each other, [`prune`] decides what may go.
+
+mod claim;
+mod gate;
+mod object;
+mod phase;
+mod prune;
+mod rails;
+mod scale;
+mod wishes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cdn::document::Health;
+use cdn::{Digest, ObjectId, ServiceName};
+
+use crate::held::Held;
+use crate::inventory::{Entry, Inventory};
+use crate::target::{Address, KindRef, Prepared, Seen, Served};
+use crate::wanted::Wanted;
+
+pub use phase::Phase;
+pub use rails::Rails;
+pub use wishes::{Wish, Wishes, Wishlist, kinds, wishes};
+
+/// All that a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What should run.
+    pub wanted: &'a Wanted,
+    /// The same with namespaces filled in.
+    pub wishes: &'a Wishes<'a>,
+    /// What is ours.
+    pub inventory: &'a Inventory,
+    /// What the target says of each kind.
+    pub served: &'a BTreeMap<KindRef, Served>,
+    /// What is there.
+    pub observed: &'a BTreeMap<ObjectId, Seen>,
+    /// The site's own bounds on deleting.
+    pub rails: &'a Rails,
+}
+
+/// What to do in one pass.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Objects to make so, in order: by phase, by wave.
+    pub applies: Vec<Apply>,
+    /// Objects to delete or to let go, in order, after everything of their service was applied.
+    pub prunes: Vec<Prune>,
+    /// Entries that stand for nothing of ours any more.
+    pub forgets: Vec<(ServiceName, ObjectId)>,
+    /// Entries to bring up to date from what was seen, without touching anything.
+    pub notes: Vec<(ServiceName, ObjectId, Entry)>,
+    /// Everything refused or waited for.
+    pub held: Vec<Held>,
+    /// How each service of the set stands, before anything is done.
+    pub services: BTreeMap<ServiceName, Standing>,
+    /// Services whose removal is done.
+    pub removed: Vec<ServiceName>,
+}
+
+/// One object to make so.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// The object.
+    pub prepared: Prepared,
+    /// Where to ask for it.
+    pub address: Address,
+    /// When, among all.
+    pub phase: Phase,
+    /// When, inside the phase.
+    pub wave: i64,
+    /// Why.
+    pub cause: Cause,
+    /// Whether its kind is not served yet and a definition in this plan, or just applied, promises it.
+    pub promised: bool,
+    /// What to write down of it, but for what only the target can tell.
+    pub entry: Entry,
+}
+
+/// Why an object is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It is not there.
+    Create,
+    /// It should look another way.
+    Change,
+    /// Somebody changed it, or removed it.
+    Drift,
+    /// It belonged to another service of ours.
+    Transfer,
+    /// It was there before us, without an owner.
+    Adopt,
+}
+
+/// One object to take away.
+#[derive(Clone, Debug)]
+pub struct Prune {
+    /// Whose it is.
+    pub service: ServiceName,
+    /// Where it is.
+    pub address: Address,
+    /// The UID that was looked at.
+    pub uid: String,
+    /// How.
+    pub how: How,
+    /// When: phases go backwards.
+    pub phase: Phase,
+}
+
+/// How an object is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is deleted.
+    Delete,
+    /// It stays, no longer ours.
+    Release,
+}
+
+/// How a service stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether what is wanted is what is there: nothing to do and nothing held.
+    pub synced: bool,
+    /// Whether something of it is held.
+    pub held: bool,
+    /// Whether it waits for another service, or for a wave of its own.
+    pub waits: bool,
+    /// The health of all its objects together.
+    pub health: Health,
+}
+
+impl Apply {
+    /// What is applied together: one phase, one wave; kinds that are only promised after those that are there.
+    pub fn turn(&self) -> (Phase, bool, i64) {
+        (self.phase, self.promised, self.wave)
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.applies.is_empty() && self.prunes.is_empty() && self.forgets.is_empty() && self.notes.is_empty()
+    }
+}
+
+/// Decides what to do next.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let claims = claim::claims(input);
+    let scaled = scale::targets(input);
+    for (service, list) in &input.wishes.services {
+        let standing = object::plan_service(input, (service, list), (&claims, &scaled), &mut plan);
+        plan.services.insert(service.clone(), standing);
+    }
+    gate::hold_dependents(input, &mut plan);
+    gate::hold_waves(input, &mut plan);
+    prune::plan_prunes(input, &claims, &mut plan);
+    plan.applies.sort_by_cached_key(|apply| (apply.turn(), apply.address.id.clone()));
+    plan.prunes.sort_by_cached_key(|prune| (std::cmp::Reverse(prune.phase), prune.address.id.clone()));
+    plan
+}
+
+/// Where to look before planning: at all that is wanted, and all that is ours.
+pub fn addresses(
+    wishes: &Wishes<'_>,
+    inventory: &Inventory,
+    served: &BTreeMap<KindRef, Served>,
+) -> Vec<Address> {
+    let wanted = wishes.services.values().flat_map(|list| &list.objects);
+    let wanted = wanted.map(|(id, wish)| (id, wish.object.version()));
+    let ours = inventory.entries().map(|(_, id, entry)| (id, entry.version.as_str()));
+    let mut seen = BTreeSet::new();
+    let mut addresses = Vec::new();
+    for (id, version) in wanted.chain(ours) {
+        if let Some(Served::Yes { version, .. }) = served.get(&KindRef::at(id, version))
+            && seen.insert(id)
+        {
+            addresses.push(Address { id: id.clone(), version: version.clone() });
+        }
+    }
+    addresses
+}
+
+/// A hold's digest for exactly these objects of a service at a bundle.
+fn digest_of(input: &Input<'_>, service: &ServiceName, objects: &[(ObjectId, String)]) -> Digest {
+    let loaded = input.wanted.services.get(service).and_then(|wanted| wanted.loaded.as_ref());
+    let owned = || input.inventory.owned(service).and_then(|owned| owned.bundle);
+    let bundle = loaded.map(|loaded| loaded.record.bundle).or_else(owned);
+    let none = Digest::from_bytes([0; 32]);
+    cdn::document::hold_digest(&input.wanted.cluster, service, bundle.unwrap_or(none), objects)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! `State`: what the agent believes, on disk, so that a restart needs no network (law L1). Every file carries or is
+//! named by the digest of its bytes and is hashed again when it is read; every write is atomic and flushed.
+//!
+//! ```text
+//! lock                     one agent at a time
+//! identity.json            who this cluster is
+//! root/<n>.json            the chain of roots, as signed
+//! trusted.json             floor, assignment, releases; trusted.json.old is the one before
+//! o/<digest>               the assignment's envelope, its set and values
+//! bundle/<T>.tar           the bundles that run, and those before them
+//! inventory.json           a copy of the inventory; the target holds it too
+//! ```
+
+mod bundles;
+mod checked;
+mod trusted;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cdn::limits::VALUES_BYTES;
+use cdn::trust::{RootRefused, Trust};
+use cdn::{Digest, json};
+use program::files::{self, Lock, LockError};
+
+use crate::identity::Identity;
+use crate::inventory::Inventory;
+
+pub use trusted::{Kept, Release, Trusted};
+
+/// What the agent believes, on disk.
+#[derive(Debug)]
+pub struct State {
+    folder: PathBuf,
+    bundle_limit: u64,
+    _lock: Lock,
+}
+
+/// Why the state folder cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another agent uses it.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The folder cannot be made or read.
+    #[error("state folder {}: {source}; check that it is writable, or name another with --state", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// A file that is there, but is not what was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is damaged: {why}", file.display())]
+pub struct Damaged {
+    file: PathBuf,
+    why: String,
+}
+
+const IDENTITY: &str = "identity.json";
+const TRUSTED: &str = "trusted.json";
+const INVENTORY: &str = "inventory.json";
+const FOLDERS: [&str; 3] = ["root", "o", "bundle"];
+const DOCUMENT_BYTES: u64 = 64 << 20;
+
+impl State {
+    /// Takes the folder; it is made if it is missing. A second agent on the same folder is refused.
+    pub fn open(folder: &Path, bundle_limit: u64) -> Result<Self, StateError> {
+        let unusable = |source| StateError::Unusable { folder: folder.to_owned(), source };
+        files::create_directory(folder, 0o700).map_err(unusable)?;
+        let lock = Lock::acquire(folder)?;
+        for name in FOLDERS {
+            let folder = folder.join(name);
+            files::create_directory(&folder, 0o700).map_err(unusable)?;
+            files::sweep(&folder).map_err(unusable)?;
+        }
+        files::sweep(folder).map_err(unusable)?;
+        Ok(Self { folder: folder.to_owned(), bundle_limit, _lock: lock })
+    }
+
+    /// Runs file work away from the network's threads.
+    pub async fn with<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let state = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&state)).await;
+        match done {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Who this cluster is; none before it has joined.
+    pub fn identity(&self) -> Result<Option<Identity>, Damaged> {
+        self.document(IDENTITY)
+    }
+
+    /// Keeps who this cluster is, twice: nothing else on disk can stand in for it.
+    pub fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
+        let body = json::canonical_of(identity);
+        checked::write(&self.folder.join(IDENTITY), &body)?;
+        checked::write(&self.folder.join(IDENTITY), &body)
+    }
+
+    /// What is trusted; none before the first assignment. A damaged file is answered by the one before it.
+    pub fn trusted(&self) -> Result<Option<Trusted>, Damaged> {
+        self.document(TRUSTED)
+    }
+
+    /// Keeps what is trusted.
+    pub fn keep_trusted(&self, trusted: &Trusted) -> io::Result<()> {
+        checked::write(&self.folder.join(TRUSTED), &json::canonical_of(trusted))
+    }
+
+    /// The copy of the inventory.
+    pub fn inventory(&self) -> Result<Option<Inventory>, Damaged> {
+        let file = self.folder.join(INVENTORY);
+        let Some(bytes) = checked::read(&file, DOCUMENT_BYTES)? else { return Ok(None) };
+        let why = |error: crate::inventory::BadInventory| Damaged { file, why: error.to_string() };
+        Inventory::from_bytes(&bytes).map(Some).map_err(why)
+    }
+
+    /// Keeps a copy of the inventory. Never two generations: an older one is no superset.
+    pub fn keep_inventory(&self, inventory: &Inventory) -> io::Result<()> {
+        checked::write_alone(&self.folder.join(INVENTORY), &inventory.to_bytes())
+    }
+
+    /// The chain of roots, as far as its files lead.
+    pub fn trust(&self, fleet: Digest) -> Result<Option<Trust>, RootRefused> {
+        let Ok(first) = self.root(1) else { return Ok(None) };
+        let mut trust = Trust::begin(fleet, &first)?;
+        while let Ok(next) = self.root(trust.version() + 1) {
+            match trust.advance(&next) {
+                Ok(next) => trust = next,
+                Err(error) => {
+                    tracing::warn!(%error, "a root on disk is not believed; the newest one is asked for again");
+                    break;
+                }
+            }
+        }
+        Ok(Some(trust))
+    }
+
+    fn root(&self, version: u64) -> io::Result<Vec<u8>> {
+        files::read_bounded(&self.root_file(version), 2 * VALUES_BYTES as u64)
+    }
+
+    /// Keeps a root that was believed.
+    pub fn keep_root(&self, version: u64, envelope: &[u8]) -> io::Result<()> {
+        files::write_atomic(&self.root_file(version), envelope, 0o600)
+    }
+
+    fn root_file(&self, version: u64) -> PathBuf {
+        self.folder.join("root").join(format!("{version}.json"))
+    }
+
+    /// A small object that is named by its digest: an assignment's envelope, a set, values.
+    pub fn object(&self, digest: Digest) -> Option<Vec<u8>> {
+        let bytes = files::read_bounded(&self.object_file(digest), DOCUMENT_BYTES).ok()?;
+        (Digest::of(&bytes) == digest).then_some(bytes)
+    }
+
+    /// Keeps a small object.
+    pub fn keep_object(&self, bytes: &[u8]) -> io::Result<()> {
+        let digest = Digest::of(bytes);
+        if self.object(digest).is_some() {
+            return Ok(());
+        }
+        files::write_atomic(&self.object_file(digest), bytes, 0o600)
+    }
+
+    /// Removes small objects that nothing names any more.
+    pub fn drop_objects_but(&self, keep: &[Digest]) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.folder.join("o"))? {
+            let entry = entry?;
+            let named = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok());
+            if named.is_some_and(|digest| !keep.contains(&digest)) {
+                files::remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn object_file(&self, digest: Digest) -> PathBuf {
+        self.folder.join("o").join(digest.hex())
+    }
+
+    fn document<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Damaged> {
+        let file = self.folder.join(name);
+        checked::read_either(&file, DOCUMENT_BYTES, |bytes| {
+            json::document(bytes).map_err(|error| Damaged { file: file.clone(), why: error.to_string() })
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! `Trusted`: floor, assignment and releases, as they were when they were verified. Later only hashes are checked, so
+//! that rotating a key never stops the repair of what runs (DESIGN 4.4).
+
+use std::collections::BTreeMap;
+
+use cdn::trust::{Accepted, Content, DesiredRefused, Floor, MinSeqs, Record, Snapshot, Trust};
+use cdn::{Digest, Limits, ServiceName};
+use serde::{Deserialize, Serialize};
+
+use super::State;
+
+/// What is trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// The assignment that holds now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// The assignment before it: what there is if a file of the newer one is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Kept>,
+    /// The lowest acceptable sequence of each service's releases.
+    #[serde(default)]
+    pub min_seqs: MinSeqs,
+    /// The releases that were verified.
+    #[serde(default)]
+    pub releases: BTreeMap<ServiceName, Release>,
+}
+
+/// An assignment that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The digest of its envelope's bytes.
+    pub envelope: Digest,
+    /// The digest of its payload: the ETag to poll with.
+    pub payload: Digest,
+    /// The floor that it set.
+    pub floor: Floor,
+    /// Its set.
+    pub set: Digest,
+    /// Its values, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Digest>,
+}
+
+/// A service's verified releases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The newest one whose bundle was opened.
+    pub now: Record,
+    /// The one before it: a return to it moves no byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Record>,
+}
+
+impl Trusted {
+    /// The lowest assignment that is still acceptable.
+    pub fn floor(&self) -> Option<&Floor> {
+        self.kept.as_ref().map(|kept| &kept.floor)
+    }
+
+    /// Takes a new assignment; the one before stays as the last good one.
+    pub fn accept(&mut self, kept: Kept) {
+        if self.kept.as_ref().is_some_and(|held| held.envelope == kept.envelope) {
+            return;
+        }
+        self.before = self.kept.replace(kept);
+    }
+
+    /// Remembers a release whose bundle was opened.
+    pub fn remember(&mut self, record: &Record) {
+        let service = record.service.clone();
+        match self.releases.remove(&service) {
+            Some(held) if held.now == *record => self.releases.insert(service, held),
+            Some(held) => {
+                let before = Some(held.now).filter(|before| before.bundle != record.bundle).or(held.before);
+                self.releases.insert(service, Release { now: record.clone(), before })
+            }
+            None => self.releases.insert(service, Release { now: record.clone(), before: None }),
+        };
+    }
+
+    /// Every small object that must stay on disk.
+    pub fn objects(&self) -> Vec<Digest> {
+        let of = |kept: &Kept| [Some(kept.envelope), Some(kept.set), kept.values];
+        self.kept.iter().chain(&self.before).flat_map(of).flatten().collect()
+    }
+}
+
+impl State {
+    /// Takes up the assignment again; where a file of it is damaged, the one before - with the floor of the newer one.
+    pub fn resume(&self, trust: &Trust, trusted: &Trusted) -> Option<(Snapshot, Digest)> {
+        trusted.kept.iter().chain(&trusted.before).find_map(|kept| {
+            let snapshot = self.snapshot(trust, kept);
+            if snapshot.is_none() {
+                tracing::warn!(seq = kept.floor.seq, "an assignment on disk is damaged and not used");
+            }
+            Some((snapshot?, kept.payload))
+        })
+    }
+
+    fn snapshot(&self, trust: &Trust, kept: &Kept) -> Option<Snapshot> {
+        let envelope = self.object(kept.envelope)?;
+        let accepted: Result<Accepted, DesiredRefused> =
+            Accepted::resume(trust, &envelope, kept.envelope, kept.floor.clone());
+        let values = match kept.values {
+            Some(digest) => Some(self.object(digest)?),
+            None => None,
+        };
+        accepted.ok()?.open(&self.object(kept.set)?, values.as_deref()).ok()
+    }
+
+    /// The content of a release, if its bundle is on disk and undamaged.
+    pub fn content(&self, record: &Record) -> Option<Content> {
+        let tar = self.bundle(record.bundle)?;
+        record.reopen(tar, Limits::DEFAULT).ok()
+    }
+}
