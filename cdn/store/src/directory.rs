@@ -21,7 +21,7 @@ const FOLDER: u32 = 0o755;
 /// Locks lie here; no [`Key`] does.
 const OWN: &str = ".windlass";
 /// A swap takes milliseconds: who waits longer waits for somebody who hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// A folder of this machine.
@@ -90,7 +90,7 @@ impl Directory {
             if Instant::now() >= until {
                 let path = path.display();
                 return Err(Cause::Locked(format!(
-                    "another process has held {path} for 30 s; find it with `fuser {path}` and end it"
+                    "another process has held {path} for 10 s; find it with `fuser {path}` and end it"
                 )));
             }
             tokio::time::sleep(GLANCE / 4 + schedule::jitter(GLANCE)).await;

@@ -94,7 +94,7 @@ impl Store {
 
     /// Moves what changes from `expected` (none: from nothing) to `bytes`, and tells the new version. Who comes second
     /// gets [`SwapError::Conflict`] with what lies there now. Bytes that lie there already are a success whatever was
-    /// expected, so that a swap whose answer got lost can simply be tried again.
+    /// expected, so that a swap whose answer got lost can simply be tried again: two who write the same bytes both win.
     pub async fn swap(
         &self,
         key: &Key,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -68,7 +69,8 @@ pub(super) fn shown(endpoint: &str) -> String {
 }
 
 async fn shared(args: &StoreArgs) -> Result<SdkConfig, Cause> {
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http(args)?);
+    let http = http(args)?;
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
     if let Some(endpoint) = &args.s3_endpoint {
         loader = loader.endpoint_url(checked(endpoint)?);
     }
@@ -79,8 +81,9 @@ async fn shared(args: &StoreArgs) -> Result<SdkConfig, Cause> {
         // The SDK reads it when it signs, which is late to learn of a wrong path.
         program::settings::read_secret(file).map_err(|error| Cause::Settings(error.to_string()))?;
         let files = EnvConfigFiles::builder().with_file(EnvConfigFileKind::Credentials, file).build();
-        let provider =
-            ProfileFileCredentialsProvider::builder().profile_files(files).profile_name("default").build();
+        let config = ProviderConfig::without_region().with_http_client(http);
+        let provider = ProfileFileCredentialsProvider::builder().configure(&config);
+        let provider = provider.profile_files(files).profile_name("default").build();
         loader = loader.credentials_provider(provider);
     }
     let shared = loader.load().await;
