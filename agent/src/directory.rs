@@ -118,9 +118,8 @@ impl Directory {
 /// A file could not be read or written; it may be possible the next time.
 fn failed(path: &Path, error: &io::Error) -> Refusal {
     let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-    let reason = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => HoldReason::Forbidden,
-        _ => HoldReason::ApplyFailed,
-    };
+    let forbidden = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+    let reason =
+        if forbidden.contains(&error.kind()) { HoldReason::Forbidden } else { HoldReason::ApplyFailed };
     Refusal::passing(reason, format!("file {}: {error}", name.display()))
 }

@@ -112,6 +112,10 @@ impl Syncer {
     }
 }
 
+/// The reasons that stand for something that should be deleted and is not.
+const PRUNES: [HoldReason; 4] =
+    [HoldReason::PruneBudget, HoldReason::NeedsConfirm, HoldReason::PruneWaits, HoldReason::PruneUnsupported];
+
 fn count(outcome: &Outcome) {
     let word = outcome.result.word();
     metrics::counter!("windlass_sync_passes_total", "result" => word).increment(1);
@@ -120,9 +124,7 @@ fn count(outcome: &Outcome) {
         let of = |held: &&Held| reasons.contains(&held.reason);
         u32::try_from(outcome.held.iter().filter(of).count()).unwrap_or(u32::MAX)
     };
-    use HoldReason::{NeedsConfirm, PruneBudget, PruneUnsupported, PruneWaits};
-    let prunes = held(&[PruneBudget, NeedsConfirm, PruneWaits, PruneUnsupported]);
-    metrics::gauge!("windlass_prune_held").set(f64::from(prunes));
+    metrics::gauge!("windlass_prune_held").set(f64::from(held(&PRUNES)));
     if outcome.result == Ended::Complete {
         let now = jiff::Timestamp::now().as_duration().as_secs_f64();
         metrics::gauge!("windlass_last_success_timestamp_seconds").set(now);

@@ -22,6 +22,7 @@ use crate::kubernetes::Kubernetes;
 
 /// Where objects are made so.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one target in a program, and it lies behind an Arc")]
 pub enum Target {
     /// A cluster, by server-side apply.
     Kubernetes(Kubernetes),

@@ -86,7 +86,9 @@ impl Inventory {
             }
             let pieces: Vec<Piece> =
                 json::document(bytes).map_err(|error| BadInventory(error.to_string()))?;
-            pieces.into_iter().for_each(|piece| inventory.take(piece));
+            for piece in pieces {
+                inventory.take(piece);
+            }
         }
         Ok(inventory)
     }

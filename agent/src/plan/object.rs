@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cdn::document::{Health, HoldReason};
 use cdn::{Object, ObjectId, ServiceName};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::claim::Claims;
 use super::{Apply, Cause, Input, Plan, Standing, Wish, Wishlist, phase, scale};
@@ -198,10 +198,9 @@ impl<'a> One<'a> {
                 Some(namespace) => metadata.insert("namespace".to_owned(), Value::from(namespace.as_str())),
                 None => metadata.remove("namespace"),
             };
-            let annotations =
-                metadata.entry("annotations").or_insert_with(|| Value::Object(Default::default()));
+            let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::default()));
             if !annotations.is_object() {
-                *annotations = Value::Object(Default::default());
+                *annotations = Value::Object(Map::default());
             }
             annotations[OWNER] = Value::from(mark.to_string());
             if live.is_some_and(|live| self.is_adopted(live)) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Input;
 use crate::target::Live;
 
-/// The manager that scales by a HorizontalPodAutoscaler.
+/// The manager that scales by a `HorizontalPodAutoscaler`.
 const CONTROLLER: &str = "kube-controller-manager";
 
 /// The workloads that a wanted autoscaler targets.

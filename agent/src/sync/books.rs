@@ -11,6 +11,7 @@ use crate::target::Target;
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of a start")]
 pub(super) struct Books {
     state: Arc<State>,
     /// The target that the state on disk belongs to.
@@ -67,10 +68,9 @@ impl Books {
             None
         });
         let there = match target.load_inventory().await {
-            Ok(Some(kept)) => Inventory::from_shards(&kept).map(Some).unwrap_or_else(|error| {
-                tracing::warn!(%error, "the inventory in the target is not used");
-                None
-            }),
+            Ok(Some(kept)) => Inventory::from_shards(&kept)
+                .inspect_err(|error| tracing::warn!(%error, "the inventory in the target is not used"))
+                .ok(),
             Ok(None) => None,
             Err(refusal) if !refusal.retry || here.is_some() => {
                 tracing::warn!(error = %refusal, "the inventory in the target is not used");

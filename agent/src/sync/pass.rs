@@ -24,7 +24,7 @@ impl Syncer {
         self.make_room(&mut plan, &mut done).await;
         let applies = std::mem::take(&mut plan.applies);
         let prunes = std::mem::take(&mut plan.prunes);
-        let mut applier = Applier {
+        let mut hands = Applier {
             target: &self.target,
             inventory: &mut self.books.inventory,
             concurrency: self.bounds.concurrency,
@@ -32,19 +32,19 @@ impl Syncer {
             news,
             done,
         };
-        applier.apply(applies).await;
-        if !applier.done.superseded {
-            let (now, later): (Vec<_>, Vec<_>) = prunes.into_iter().partition(|prune| {
-                prune.how == How::Release || !applier.done.failed.contains(&prune.service)
-            });
+        hands.apply(applies).await;
+        if !hands.done.superseded {
+            let (now, later): (Vec<_>, Vec<_>) = prunes
+                .into_iter()
+                .partition(|prune| prune.how == How::Release || !hands.done.failed.contains(&prune.service));
             for prune in later {
                 let message = "it should go once the rest of its service is applied";
                 let held = Held::object(HoldReason::PruneWaits, &prune.service, &prune.address.id, message);
-                applier.done.held.push(held);
+                hands.done.held.push(held);
             }
-            applier.prune(now).await;
+            hands.prune(now).await;
         }
-        let done = applier.done;
+        let done = hands.done;
         self.complete(wanted, &plan, &done);
         let saved = self.books.save(&self.target).await;
         plan.held.extend(saved.held);

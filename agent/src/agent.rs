@@ -1,0 +1,159 @@
+//! `Agent`: the three loops, wired once, owned by whoever runs it.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use program::http::Client;
+use program::observe::{Observe, Readiness};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::directory::Directory;
+use crate::join;
+use crate::kubernetes::Kubernetes;
+use crate::poll::{Poller, Tools, Turn};
+use crate::report::Reporter;
+use crate::settings::{RootArg, Settings, TargetArg};
+use crate::state::State;
+use crate::status::{Shared, Status};
+use crate::sync::{News, Syncer};
+use crate::target::Target;
+
+/// An agent, not yet running.
+#[derive(Debug)]
+pub struct Agent {
+    settings: Settings,
+    status: Arc<Shared>,
+}
+
+/// The loops, ready to run.
+struct Loops {
+    poller: Poller,
+    syncer: Syncer,
+    reporter: Reporter,
+    news: News,
+    joined_now: bool,
+}
+
+/// Runs an agent until `stop`.
+pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    Box::pin(Agent::new(settings).run(stop)).await
+}
+
+impl Agent {
+    /// An agent by its settings.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, status: Arc::new(Shared::new(watch::Sender::new(Status::default()))) }
+    }
+
+    /// What it says of itself, also before and after it runs.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.watch()
+    }
+
+    /// Runs until `stop`, or until a loop breaks, which none does for what comes from outside.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let readiness = Readiness::new();
+        let first_pass = readiness.part("first pass");
+        let observe = Observe::bind(self.settings.observe.observe_listen, readiness).await?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(observe.serve(stop.clone()));
+        let loops = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            loops = Box::pin(self.prepare()) => loops?,
+        };
+        let mut status = self.status.watch();
+        tasks.spawn(loops.poller.run(loops.joined_now, stop.clone()));
+        tasks.spawn(loops.syncer.run(loops.news, stop.clone()));
+        tasks.spawn(loops.reporter.run(stop.clone()));
+        let mut outcome = Ok(());
+        let mut ready = false;
+        while !tasks.is_empty() {
+            tokio::select! {
+                Some(ended) = tasks.join_next() => {
+                    let ended = ended.map_err(|_| anyhow!("a loop panicked; the log has the place"));
+                    if let Err(error) = ended.and_then(|result| result) {
+                        stop.cancel();
+                        outcome = outcome.and(Err(error));
+                    }
+                }
+                Ok(()) = status.changed(), if !ready => {
+                    ready = status.borrow_and_update().pass.is_some();
+                    if ready {
+                        first_pass.ready();
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    /// One poll, passes until nothing more follows, one report: for CI and tests.
+    pub async fn once(self) -> anyhow::Result<Status> {
+        /// Chains of services and waves that wait for each other end long before.
+        const PASSES: usize = 32;
+        let Loops { mut poller, mut syncer, mut reporter, news, .. } = Box::pin(self.prepare()).await?;
+        let turn = Box::pin(poller.poll()).await;
+        tracing::info!(?turn, "polled");
+        let wanted = news.borrow().clone();
+        if let Some(wanted) = wanted {
+            for _ in 0..PASSES {
+                let outcome = Box::pin(syncer.pass(&wanted, news.clone())).await;
+                if !outcome.counts.wrote() {
+                    break;
+                }
+            }
+        }
+        if !matches!(turn, Turn::Failed(_))
+            && let Err(error) = reporter.say().await
+        {
+            tracing::warn!(%error, "the report was not taken");
+        }
+        Ok(self.status.watch().borrow().clone())
+    }
+
+    async fn prepare(&self) -> anyhow::Result<Loops> {
+        let settings = &self.settings;
+        let (folder, room) = (settings.state.clone(), settings.bundle_cache);
+        let opened = tokio::task::spawn_blocking(move || State::open(&folder, room)).await;
+        let state = Arc::new(opened.context("open the state folder")??);
+        let target = Arc::new(self.target().await?);
+        let user_agent = concat!("windlass-agent/", env!("CARGO_PKG_VERSION"));
+        let client = Client::new(&settings.http.settings(user_agent))?;
+        let origins = settings.origins.origins(client.clone())?;
+        let (identity, joined_now) = Box::pin(join::identity(settings, &state, &target, &client)).await?;
+        self.status.joined(&identity.cluster);
+        let start = cdn::Digest::of(&cdn::secret::random::<16>()).hex()[..16].to_owned();
+        let api = Api::new(client, &settings.api, identity.credential.clone(), start);
+        let root_file = match &settings.root {
+            Some(RootArg::File(file)) => Some(file.clone()),
+            Some(RootArg::Digest(_)) | None => None,
+        };
+        let home = identity.home.clone();
+        let (sender, news) = watch::channel(None);
+        let status = Arc::clone(&self.status);
+        let tools =
+            Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
+        let poller = Poller::resume(tools, settings.poll_interval, sender).await;
+        let makings = (target, settings.rails(), settings.bounds());
+        let syncer = Syncer::new(makings, state, (home, poller.had_assignment()), Arc::clone(&self.status));
+        let reporter = Reporter::new(api, self.status.watch());
+        Ok(Loops { poller, syncer, reporter, news, joined_now })
+    }
+
+    async fn target(&self) -> anyhow::Result<Target> {
+        match &self.settings.target {
+            TargetArg::Kubernetes => {
+                Ok(Target::Kubernetes(Box::pin(Kubernetes::connect(&self.settings.kubernetes())).await?))
+            }
+            TargetArg::Directory(folder) => {
+                let deletes = !self.settings.target_ignores_removal;
+                let directory = Directory::open(folder, deletes)
+                    .with_context(|| format!("open the target folder {}", folder.display()))?;
+                Ok(Target::Directory(directory))
+            }
+        }
+    }
+}

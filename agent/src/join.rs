@@ -1,0 +1,127 @@
+//! Joining: a token from the operator becomes an identity of this cluster's own. It never supplies trust: the fleet's
+//! id comes with the token, from the operator's hand, and there is no first use.
+
+use anyhow::{Context, bail};
+use cdn::secret::TokenKind;
+use cdn::wire::{JoinRequest, JoinState};
+use cdn::{Digest, Secret, SigningKey};
+use program::http::Client;
+use program::{files, schedule, settings};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::Api;
+use crate::identity::Identity;
+use crate::settings::{RootArg, Settings};
+use crate::state::State;
+use crate::target::Target;
+
+const ROOT_BYTES: u64 = 128 << 10;
+
+/// Who this cluster is: from disk, or by joining now. The flag says that it joined now.
+pub async fn identity(
+    settings: &Settings,
+    state: &Arc<State>,
+    target: &Target,
+    client: &Client,
+) -> anyhow::Result<(Identity, bool)> {
+    let root = operators_root(settings)?;
+    let held = match state.with(State::identity).await {
+        Ok(held) => held,
+        Err(error) if settings.join_token_file.is_some() => {
+            tracing::warn!(%error, "joining anew");
+            None
+        }
+        Err(error) => bail!("{error}; give --join-token-file to join anew, or restore the state folder"),
+    };
+    if let Some(identity) = held {
+        check_root(root, identity.fleet)?;
+        return Ok((identity, false));
+    }
+    let identity = Box::pin(join(settings, root, target, client)).await?;
+    let kept = identity.clone();
+    state.with(move |state| state.keep_identity(&kept)).await.context("keep the new identity")?;
+    Ok((identity, true))
+}
+
+/// The digest of the root that the operator gave, if one was given.
+fn operators_root(settings: &Settings) -> anyhow::Result<Option<Digest>> {
+    match &settings.root {
+        None => Ok(None),
+        Some(RootArg::Digest(digest)) => Ok(Some(*digest)),
+        Some(RootArg::File(file)) => {
+            let bytes = files::read_bounded(file, ROOT_BYTES)
+                .with_context(|| format!("read --root {}", file.display()))?;
+            Ok(Some(Digest::of(&bytes)))
+        }
+    }
+}
+
+fn check_root(root: Option<Digest>, fleet: Digest) -> anyhow::Result<()> {
+    match root {
+        Some(root) if root != fleet => {
+            bail!("--root is {root}, but the fleet is {fleet}: check which fleet this cluster belongs to")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn join(
+    settings: &Settings,
+    root: Option<Digest>,
+    target: &Target,
+    client: &Client,
+) -> anyhow::Result<Identity> {
+    let Some(file) = &settings.join_token_file else {
+        bail!(
+            "this cluster has not joined yet: give --join-token-file (made by `windlass join-token create`)"
+        );
+    };
+    let token: cdn::secret::Token = settings::read_secret(file)?.parse()?;
+    let (TokenKind::Join, Some(fleet)) = (token.kind(), token.fleet()) else {
+        bail!("the token in {} is not a join token", file.display());
+    };
+    check_root(root, fleet)?;
+    let home = home(target).await;
+    let key = SigningKey::random();
+    let agent = concat!("windlass-agent/", env!("CARGO_PKG_VERSION")).to_owned();
+    let request = JoinRequest { name: settings.name.clone(), key: key.public(), agent };
+    let api = Api::new(client.clone(), &settings.api, token.secret().clone(), String::new());
+    let mut backoff = schedule::Backoff::new(Duration::from_secs(1), Duration::from_mins(2));
+    let answer = loop {
+        match api.join(&request).await {
+            Ok(answer) => break answer,
+            Err(error) if error.needs_a_person() => {
+                bail!("cannot join: {error}; make a new token with `windlass join-token create`")
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot join yet");
+                tokio::time::sleep(backoff.next(error.wait())).await;
+            }
+        }
+    };
+    let pending = answer.state == JoinState::Pending;
+    tracing::info!(cluster = %answer.cluster, pending, "joined");
+    Ok(Identity {
+        cluster: answer.cluster,
+        credential: answer.credential,
+        key: Secret::new(key.to_text().expose()),
+        fleet,
+        home,
+        origins: answer.origins,
+    })
+}
+
+/// Waits until the target says which one it is: an identity is for one target and no other.
+async fn home(target: &Target) -> String {
+    let mut backoff = schedule::Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
+    loop {
+        match target.home().await {
+            Ok(home) => return home,
+            Err(refusal) => {
+                tracing::warn!(error = %refusal, "the target does not say which one it is");
+                tokio::time::sleep(backoff.next(None)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What the sync loop is told: after a start from disk, and after every change.
+
+use std::sync::Arc;
+
+use cdn::document::ServiceEntry;
+use cdn::trust::Snapshot;
+
+use super::Poller;
+use crate::state::Trusted;
+use crate::wanted::{Loaded, Wanted};
+
+impl Poller {
+    /// Takes up what is on disk: chain, assignment, bundles. Only hashes are checked (DESIGN 4.4).
+    pub(super) async fn take_up(&mut self) {
+        let fleet = self.identity.fleet;
+        match self.state.with(move |state| state.trust(fleet)).await {
+            Ok(trust) => self.trust = trust,
+            Err(error) => tracing::warn!(%error, "root 1 on disk is not believed; it is asked for again"),
+        }
+        self.origins = self.origins_of(&[]);
+        self.take_up_with_trust().await;
+        self.tell(|_| {});
+    }
+
+    pub(super) async fn take_up_with_trust(&mut self) {
+        let Some(trust) = self.trust.clone() else { return };
+        let trusted = self.trusted.clone();
+        let held = self.state.with(move |state| state.resume(&trust, &trusted)).await;
+        let Some((snapshot, payload)) = held else { return };
+        self.origins = self.origins_of(&snapshot.desired().origins);
+        for entry in &snapshot.set().services {
+            if let Some(loaded) = self.reload(entry).await {
+                self.loaded.insert(entry.name.clone(), loaded);
+            }
+        }
+        tracing::info!(seq = snapshot.floor().seq, services = self.loaded.len(), "taken up from disk");
+        self.held = Some((snapshot, payload));
+        self.publish();
+    }
+
+    /// The release that the set names if its bundle is here, else the one that ran last.
+    async fn reload(&self, entry: &ServiceEntry) -> Option<Loaded> {
+        let records = candidates(&self.trusted, entry);
+        let content = self.state.with(move |state| records.iter().find_map(|record| state.content(record)));
+        content.await.as_ref().map(Loaded::of)
+    }
+
+    /// Hands over what is believed and here, if it differs from what was handed over last.
+    pub(super) fn publish(&mut self) {
+        let Some((snapshot, _)) = &self.held else { return };
+        let in_set = |service: &_| snapshot.set().get(service).is_some();
+        self.loaded.retain(|service, _| in_set(service));
+        self.missing.retain(|service, _| in_set(service));
+        let wanted = self.wanted(snapshot);
+        self.news.send_if_modified(|news| {
+            if news.as_ref().is_some_and(|last| is_same(last, &wanted)) {
+                return false;
+            }
+            *news = Some(Arc::new(wanted));
+            true
+        });
+    }
+
+    fn wanted(&self, snapshot: &Snapshot) -> Wanted {
+        let mut wanted = Wanted::of(snapshot);
+        for (service, one) in &mut wanted.services {
+            one.loaded = self.loaded.get(service).cloned();
+            one.held = self.missing.get(service).cloned().filter(|_| !one.is_current());
+        }
+        wanted
+    }
+}
+
+fn candidates(trusted: &Trusted, entry: &ServiceEntry) -> Vec<cdn::trust::Record> {
+    let Some(release) = trusted.releases.get(&entry.name) else { return Vec::new() };
+    let mut records: Vec<_> =
+        [Some(&release.now), release.before.as_ref()].into_iter().flatten().cloned().collect();
+    records.sort_by_key(|record| record.release != entry.release);
+    records
+}
+
+fn is_same(a: &Wanted, b: &Wanted) -> bool {
+    let service = |a: &crate::wanted::WantedService, b: &crate::wanted::WantedService| {
+        a.entry == b.entry
+            && a.held == b.held
+            && a.loaded.as_ref().map(|loaded| &loaded.record)
+                == b.loaded.as_ref().map(|loaded| &loaded.record)
+    };
+    a.seq == b.seq
+        && a.removals == b.removals
+        && a.approved == b.approved
+        && a.services.len() == b.services.len()
+        && a.services.iter().zip(&b.services).all(|(a, b)| a.0 == b.0 && service(a.1, b.1))
+}

@@ -1,0 +1,135 @@
+//! The report loop: says how things are here, only when something changed, and never more often than is of use.
+
+use std::time::Duration;
+
+use cdn::document::{Document, Report, Usage};
+use cdn::json;
+use cdn::limits::REPORT_LIST;
+use jiff::Timestamp;
+use program::{schedule, usage};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Api, ApiError};
+use crate::status::Status;
+
+/// The report loop.
+#[derive(Debug)]
+pub struct Reporter {
+    api: Api,
+    status: watch::Receiver<Status>,
+    /// What was said last, without number and usage.
+    said: Option<Vec<u8>>,
+    number: u64,
+}
+
+/// Changes within this time become one report.
+const SPACING: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_mins(10);
+
+impl Reporter {
+    /// A loop that says what it sees in `status`.
+    pub fn new(api: Api, status: watch::Receiver<Status>) -> Self {
+        Self { api, status, said: None, number: 0 }
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut backoff = schedule::Backoff::new(Duration::from_secs(2), LONGEST);
+        loop {
+            let sent = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                sent = self.say() => sent,
+            };
+            let mut wait = SPACING;
+            match sent {
+                Ok(()) => backoff.reset(),
+                Err(error) => {
+                    tracing::warn!(%error, "the report was not taken; it is sent again");
+                    wait = backoff.next(error.wait()).max(SPACING);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+            let behind = self.is_news().is_some();
+            if !behind {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    changed = self.status.changed() => if changed.is_err() { return Ok(()) },
+                }
+            }
+        }
+    }
+
+    /// Says how things are, if that is news.
+    pub async fn say(&mut self) -> Result<(), ApiError> {
+        let Some(news) = self.is_news() else { return Ok(()) };
+        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+        self.number = now.max(self.number + 1);
+        let mut said = report(&self.status.borrow());
+        said.number = self.number;
+        said.usage = used(&self.status.borrow());
+        match self.api.report(&said).await {
+            Ok(()) => self.said = Some(news),
+            // The same words would be refused again; the next change is worth another try.
+            Err(error) if error.needs_a_person() && !is_about_us(&error) => {
+                tracing::warn!(%error, "the api does not take this report");
+                self.said = Some(news);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What would be said, without number and usage; none if there is nothing to say yet, or it was said.
+    fn is_news(&mut self) -> Option<Vec<u8>> {
+        let status = self.status.borrow_and_update();
+        if status.pass.is_none() && status.network.holds.is_empty() {
+            return None;
+        }
+        let news = json::canonical_of(&report(&status));
+        drop(status);
+        (self.said.as_ref() != Some(&news)).then_some(news)
+    }
+}
+
+/// A refusal of the credential, not of the words.
+fn is_about_us(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused { status, .. } => matches!(status.as_u16(), 401 | 403),
+        ApiError::Fetch(_) | ApiError::Unreadable(_) => false,
+    }
+}
+
+fn report(status: &Status) -> Report {
+    let pass = status.pass.as_ref();
+    let mut services = pass.map(|pass| pass.services.clone()).unwrap_or_default();
+    let mut holds = status.holds();
+    let mut removed = pass.map(|pass| pass.removed.clone()).unwrap_or_default();
+    services.truncate(REPORT_LIST);
+    holds.truncate(REPORT_LIST);
+    removed.truncate(REPORT_LIST);
+    Report {
+        format: Report::TYPE.to_owned(),
+        number: 0,
+        seq: status.network.seq,
+        root: status.network.root,
+        agent: concat!("windlass-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
+        services,
+        holds,
+        removed,
+        usage: Usage::default(),
+    }
+}
+
+fn used(status: &Status) -> Usage {
+    let cpu = usage::cpu_seconds().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Usage {
+        cpu_ms: cpu.and_then(|cpu| u64::try_from(cpu.as_millis()).ok()).unwrap_or_default(),
+        memory_bytes: usage::resident_bytes().unwrap_or_default(),
+        content_bytes: status.network.content_bytes,
+        saved_bytes: status.network.saved_bytes,
+    }
+}
