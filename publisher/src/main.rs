@@ -1,0 +1,3 @@
+//! `windlass-publisher`.
+
+fn main() {}

@@ -1,0 +1,32 @@
+//! The images that objects name, for `windlass images` and for whoever mirrors them.
+
+use std::collections::BTreeSet;
+
+use cdn::ObjectId;
+use serde_json::Value;
+
+/// Adds every text that stands in a field `image` or `...Image`; a CRD's schema only describes such fields.
+pub(super) fn collect(id: &ObjectId, object: &Value, images: &mut BTreeSet<String>) {
+    if id.kind != "CustomResourceDefinition"
+        && let Some(spec) = object.get("spec").or_else(|| object.get("template"))
+    {
+        walk(spec, images);
+    }
+}
+
+fn walk(value: &Value, images: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(text) if key == "image" && !text.is_empty() => {
+                        images.insert(text.clone());
+                    }
+                    value => walk(value, images),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| walk(item, images)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

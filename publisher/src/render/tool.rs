@@ -1,0 +1,254 @@
+//! `Tools`: helm, kustomize and kubectl, run in a cell of their own: no network, no files but those they are given, no
+//! environment of ours, bounded memory, time and output.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use cdn::wire::Renderer;
+use cdn::{Digest, Limits};
+
+use super::WorkshopSettings;
+use crate::child::sandbox::{Confinement, Sandbox};
+use crate::child::{Child, ChildBounds, ChildError, find};
+use crate::source::Files;
+
+/// A renderer that is a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tool {
+    Helm,
+    Kustomize,
+    Kubectl,
+}
+
+/// Why a renderer gave nothing: what, why, and the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It is not there.
+    #[error("the program `{name}` is not found; install it, or say where it is with --{name}")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
+    /// It cannot be closed off as the settings require.
+    #[error(
+        "`{name}` cannot be closed off from this machine's files, as --sandbox require wants; use a statically linked \
+         `{name}`, or say --sandbox best-effort"
+    )]
+    Open {
+        /// Its name.
+        name: &'static str,
+    },
+    /// It failed.
+    #[error("{name}: {why}; {next}")]
+    Failed {
+        /// Its name.
+        name: &'static str,
+        /// What it says.
+        why: String,
+        /// What to do.
+        next: &'static str,
+    },
+    /// Its folder cannot be made.
+    #[error("{}: {why}; check the cache folder and its disk", path.display())]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
+}
+
+/// The renderers that are programs.
+#[derive(Debug)]
+pub struct Tools {
+    programs: HashMap<Tool, PathBuf>,
+    cache: PathBuf,
+    sandbox: Sandbox,
+    confinement: Confinement,
+    time: Duration,
+    memory_bytes: u64,
+    /// Whether a program runs with nothing but itself to read.
+    alone: Mutex<HashMap<Tool, bool>>,
+}
+
+/// One run: the files, further files beside them, and the words.
+pub(super) struct Run<'r> {
+    pub(super) tool: Tool,
+    pub(super) files: &'r Files,
+    /// Put beside the files, outside of what a chart or kustomization can name.
+    pub(super) beside: Option<(&'static str, &'r [u8])>,
+    pub(super) words: Vec<String>,
+}
+
+impl Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Helm => "helm",
+            Self::Kustomize => "kustomize",
+            Self::Kubectl => "kubectl",
+        }
+    }
+
+    fn version(self) -> &'static [&'static str] {
+        match self {
+            Self::Helm | Self::Kustomize => &["version"],
+            Self::Kubectl => &["version", "--client"],
+        }
+    }
+}
+
+impl Tools {
+    pub(super) fn new(settings: &WorkshopSettings, sandbox: Sandbox) -> Self {
+        let named = [
+            (Tool::Helm, &settings.helm),
+            (Tool::Kustomize, &settings.kustomize),
+            (Tool::Kubectl, &settings.kubectl),
+        ];
+        let found = named.iter().filter_map(|(tool, name)| Some((*tool, find(name, &settings.search_path)?)));
+        Self {
+            programs: found.collect(),
+            cache: settings.cache.clone(),
+            sandbox,
+            confinement: settings.confinement,
+            time: settings.render_time,
+            memory_bytes: settings.render_memory_bytes,
+            alone: Mutex::default(),
+        }
+    }
+
+    /// Whether the program is there.
+    pub(super) fn has(&self, tool: Tool) -> bool {
+        self.programs.contains_key(&tool)
+    }
+
+    /// What changes when the program of a renderer is another one.
+    pub(super) fn identity(&self, renderer: &Renderer) -> Option<String> {
+        let tool = match renderer {
+            Renderer::Plain(_) => return None,
+            Renderer::Kustomize(_) if self.has(Tool::Kustomize) => Tool::Kustomize,
+            Renderer::Kustomize(_) => Tool::Kubectl,
+            Renderer::Helm(_) => Tool::Helm,
+        };
+        self.programs.get(&tool).map(|program| identity(program))
+    }
+
+    /// Runs it and gives what it writes.
+    pub(super) async fn run(&self, run: Run<'_>) -> Result<Vec<u8>, ToolError> {
+        let name = run.tool.name();
+        let program = self.programs.get(&run.tool).ok_or(ToolError::Missing { name })?;
+        let alone = self.runs_alone(run.tool, program).await?;
+        let cell = self.cell(program, alone).map_err(|why| self.folder(why))?;
+        run.files.write_below(&cell.path().join("work")).map_err(|why| self.folder(why))?;
+        if let Some((name, bytes)) = run.beside {
+            std::fs::write(cell.path().join(name), bytes).map_err(|why| self.folder(why))?;
+        }
+        let said = self.child(program, cell.path(), alone).args(run.words).run().await;
+        said.map(|said| said.stdout).map_err(|why| self.explain(name, why))
+    }
+
+    /// A folder with what the program needs: itself, its work, a home.
+    fn cell(&self, program: &Path, alone: bool) -> io::Result<tempfile::TempDir> {
+        let parent = self.cache.join("render");
+        std::fs::create_dir_all(&parent)?;
+        let cell = tempfile::tempdir_in(parent)?;
+        for folder in ["work", "home", "tmp", "bin"] {
+            std::fs::create_dir(cell.path().join(folder))?;
+        }
+        if alone {
+            let kept = self.kept(program)?;
+            std::fs::hard_link(kept, cell.path().join("bin/tool"))?;
+        }
+        Ok(cell)
+    }
+
+    /// The program's copy in the cache, from which a cell takes it without copying.
+    fn kept(&self, program: &Path) -> io::Result<PathBuf> {
+        let folder = self.cache.join("tools");
+        std::fs::create_dir_all(&folder)?;
+        let kept = folder.join(&Digest::of(identity(program).as_bytes()).hex()[..32]);
+        if !kept.is_file() {
+            let draft = tempfile::NamedTempFile::new_in(&folder)?.into_temp_path();
+            std::fs::copy(program, &draft)?;
+            draft.persist(&kept).map_err(|error| error.error)?;
+        }
+        Ok(kept)
+    }
+
+    fn child(&self, program: &Path, cell: &Path, alone: bool) -> Child {
+        let bounds = ChildBounds { time: self.time, output_bytes: 2 * Limits::DEFAULT.bundle_bytes };
+        let home = if alone { PathBuf::from("/home") } else { cell.join("home") };
+        let temporary = if alone { PathBuf::from("/tmp") } else { cell.join("tmp") };
+        let program = if alone { Path::new("/bin/tool") } else { program };
+        let words = self.sandbox.words(self.memory_bytes, alone.then_some(cell));
+        let mut child = Child::new(program, &cell.join("work"), bounds).behind(&words);
+        let variables: [(&str, OsString); 6] = [
+            ("HOME", home.into()),
+            ("TMPDIR", temporary.into()),
+            ("KUBECONFIG", "/nonexistent".into()),
+            ("TZ", "UTC".into()),
+            ("LC_ALL", "C".into()),
+            // Where the network cannot be closed, this at least leads nowhere.
+            ("HTTPS_PROXY", "http://127.0.0.1:9".into()),
+        ];
+        for (name, value) in variables {
+            child = child.env(name, value);
+        }
+        child.env("HTTP_PROXY", "http://127.0.0.1:9").env("PATH", "/nonexistent")
+    }
+
+    /// Whether the program runs with no file but itself; tried once.
+    async fn runs_alone(&self, tool: Tool, program: &Path) -> Result<bool, ToolError> {
+        let known = self.alone.lock().unwrap_or_else(PoisonError::into_inner).get(&tool).copied();
+        let alone = match known {
+            Some(alone) => alone,
+            None if self.sandbox.closes_network() => {
+                let cell = self.cell(program, true).map_err(|why| self.folder(why))?;
+                let said = self.child(program, cell.path(), true).args(tool.version()).run().await;
+                if let Err(why) = &said {
+                    tracing::warn!(tool = tool.name(), %why, "a renderer needs more of this machine's files than itself");
+                }
+                said.is_ok()
+            }
+            None => false,
+        };
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner).insert(tool, alone);
+        if !alone && self.confinement == Confinement::Require {
+            return Err(ToolError::Open { name: tool.name() });
+        }
+        Ok(alone)
+    }
+
+    fn explain(&self, name: &'static str, why: ChildError) -> ToolError {
+        let next = match &why {
+            ChildError::Start(_) | ChildError::Pipe(_) | ChildError::Filled(_) => "check the program",
+            ChildError::Time(_) => "make what it renders smaller, or raise --render-timeout",
+            ChildError::Output(_) => "split the service",
+            ChildError::Failed { .. } => "render it by hand to see more",
+        };
+        let why = match why {
+            ChildError::Failed { complaint, .. } => complaint,
+            ChildError::Start(_)
+            | ChildError::Time(_)
+            | ChildError::Output(_)
+            | ChildError::Filled(_)
+            | ChildError::Pipe(_) => why.to_string(),
+        };
+        ToolError::Failed { name, why, next }
+    }
+
+    fn folder(&self, why: io::Error) -> ToolError {
+        ToolError::Folder { path: self.cache.clone(), why }
+    }
+}
+
+/// A program's path, size and time of change: cheaper than asking it, and another program changes it too.
+fn identity(program: &Path) -> String {
+    let about = std::fs::metadata(program).ok();
+    let bytes = about.as_ref().map_or(0, std::fs::Metadata::len);
+    let changed = about.and_then(|about| about.modified().ok()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{} {bytes} {}", program.display(), changed.unwrap_or_default().as_nanos())
+}

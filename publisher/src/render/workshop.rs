@@ -1,0 +1,138 @@
+//! `Workshop`: the programs, the cache and the sandbox that rendering needs, probed once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cdn::wire::Source;
+use program::progress::Progress;
+
+use super::{RenderError, RenderRequest, Tools};
+use crate::child::find;
+use crate::child::sandbox::{Confinement, Sandbox};
+use crate::source::{Checkout, Directory, Git, GitBounds, Remote, Repository, SourceError};
+
+/// What a workshop is made of.
+#[derive(Clone, Debug)]
+pub struct WorkshopSettings {
+    /// A folder of this process alone: fetched repositories, tools, renderings.
+    pub cache: PathBuf,
+    /// `PATH`: where programs are looked for.
+    pub search_path: OsString,
+    /// `git`, by path or by name.
+    pub git: PathBuf,
+    /// `helm`, by path or by name.
+    pub helm: PathBuf,
+    /// `kustomize`, by path or by name; without it, `kubectl kustomize`.
+    pub kustomize: PathBuf,
+    /// `kubectl`, by path or by name.
+    pub kubectl: PathBuf,
+    /// What to do where the system cannot close renderers off.
+    pub confinement: Confinement,
+    /// What a repository may cost.
+    pub git_bounds: GitBounds,
+    /// Time for one run of a renderer.
+    pub render_time: Duration,
+    /// Memory of a renderer.
+    pub render_memory_bytes: u64,
+    /// Variables for git: proxies and certificate authorities.
+    pub git_environment: Vec<(OsString, OsString)>,
+}
+
+impl WorkshopSettings {
+    /// The usual programs from a search path, with a cache folder.
+    pub fn new(cache: PathBuf, search_path: OsString) -> Self {
+        Self {
+            cache,
+            search_path,
+            git: "git".into(),
+            helm: "helm".into(),
+            kustomize: "kustomize".into(),
+            kubectl: "kubectl".into(),
+            confinement: Confinement::BestEffort,
+            git_bounds: GitBounds::default(),
+            render_time: Duration::from_mins(1),
+            render_memory_bytes: 4 << 30,
+            git_environment: Vec::new(),
+        }
+    }
+}
+
+/// The workshop cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// The system cannot close renderers off, and that was required.
+    #[error(
+        "renderers cannot be closed off here: `unshare` with user namespaces does not work; allow them (sysctl \
+         kernel.unprivileged_userns_clone, user.max_user_namespaces), or say --sandbox best-effort"
+    )]
+    NoSandbox,
+    /// The cache cannot be made.
+    #[error("cache {}: {why}; check the folder, its owner and its disk", path.display())]
+    Cache {
+        /// Which folder.
+        path: PathBuf,
+        /// What went wrong.
+        why: std::io::Error,
+    },
+}
+
+/// What renders. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Workshop(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    git: Git,
+    tools: Tools,
+}
+
+impl Workshop {
+    /// Makes the cache, looks for the programs and probes the sandbox.
+    pub async fn open(settings: WorkshopSettings) -> Result<Self, WorkshopError> {
+        let cache = settings.cache.clone();
+        let fail = |why| WorkshopError::Cache { path: settings.cache.clone(), why };
+        tokio::task::spawn_blocking(move || program::files::create_directory(&cache, 0o700))
+            .await
+            .map_err(|panic| fail(std::io::Error::other(panic)))?
+            .map_err(fail)?;
+        let sandbox = Sandbox::probe(&settings.search_path).await;
+        if !sandbox.closes_network() {
+            if settings.confinement == Confinement::Require {
+                return Err(WorkshopError::NoSandbox);
+            }
+            tracing::warn!("renderers run without a sandbox: they could reach the network and other files");
+        }
+        let mut environment = vec![("PATH".into(), settings.search_path.clone())];
+        environment.extend(settings.git_environment.iter().cloned());
+        let program = find(&settings.git, &settings.search_path);
+        let git = Git::new(program, &settings.cache, environment, settings.git_bounds);
+        Ok(Self(Arc::new(Inner { git, tools: Tools::new(&settings, sandbox) })))
+    }
+
+    /// The renderers.
+    pub(crate) fn tools(&self) -> &Tools {
+        &self.0.tools
+    }
+
+    /// Looks at a service's source: where its ref stands, fetched if that is new.
+    pub(crate) async fn check_out(
+        &self,
+        request: &RenderRequest,
+        progress: &dyn Progress,
+    ) -> Result<Checkout, RenderError> {
+        match &request.wanted.source {
+            Source::Directory(directory) => Ok(Checkout::Folder(Directory::new(directory.path.clone().into()))),
+            Source::Git(source) => {
+                let bad = |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
+                let repository: Repository = source.url.parse().map_err(bad)?;
+                let remote = Remote { repository, credential: request.permission.credential.clone() };
+                let git = self.0.git.clone();
+                let resolved = git.resolve(&remote, &source.reference).await?;
+                let commit = git.commit(&remote, &resolved, progress).await?;
+                Ok(Checkout::Commit(git, Arc::new(commit)))
+            }
+        }
+    }
+}

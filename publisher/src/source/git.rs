@@ -1,0 +1,297 @@
+//! Git as a source, by the `git` program: one ref, shallow, into a bare repository in the cache. Nothing is ever checked
+//! out: a commit's files are read from its tree, so that no hook, filter, attribute or link of a repository has a say.
+
+mod command;
+mod trouble;
+mod tree;
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cdn::Digest;
+use cdn::document::Revision;
+use program::progress::Progress;
+
+use super::files::{BOUNDS, Files, FilesRefused};
+use super::path::PathRefused;
+use super::repository::{BadRepository, Repository};
+use crate::allow::Credential;
+use crate::child::{ChildError, folder_bytes};
+
+use tree::Tree;
+
+/// What reading a repository may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GitBounds {
+    /// Time for one fetch.
+    pub fetch_time: Duration,
+    /// Bytes of one repository in the cache.
+    pub repository_bytes: u64,
+}
+
+impl Default for GitBounds {
+    fn default() -> Self {
+        Self { fetch_time: Duration::from_mins(5), repository_bytes: 1 << 30 }
+    }
+}
+
+/// Why a source cannot be read: what, why, and the next step. Never a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The URL.
+    #[error("repository `{repository}`: {why}")]
+    Repository {
+        /// As it was given.
+        repository: String,
+        /// What is wrong with it.
+        why: BadRepository,
+    },
+    /// A path.
+    #[error(transparent)]
+    Path(#[from] PathRefused),
+    /// The files.
+    #[error(transparent)]
+    Files(#[from] FilesRefused),
+    /// The folder.
+    #[error("folder {}: {why}; check the path and that this user may read it", path.display())]
+    Directory {
+        /// Which folder.
+        path: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
+    /// There is no such ref, or two.
+    #[error("{repository} {why} `{reference}`; {next}")]
+    Reference {
+        /// Which repository.
+        repository: Repository,
+        /// Which ref.
+        reference: String,
+        /// What is wrong.
+        why: &'static str,
+        /// What to write instead.
+        next: &'static str,
+    },
+    /// A credential cannot be used.
+    #[error("credential `{name}`: {why}")]
+    Credential {
+        /// Its name in the allow list.
+        name: String,
+        /// What is wrong, and the next step.
+        why: String,
+    },
+    /// Git could not.
+    #[error("cannot {what} {repository}: {why}; {next}")]
+    Git {
+        /// What was tried.
+        what: &'static str,
+        /// Which repository, by host and path.
+        repository: Repository,
+        /// Why not.
+        why: String,
+        /// The next step.
+        next: &'static str,
+    },
+    /// There is no `git`.
+    #[error("the program `git` is not found; install git, or name it with --git")]
+    NoGit,
+    /// The cache cannot be written.
+    #[error("cache {}: {why}; check the folder, its owner and its disk", path.display())]
+    Cache {
+        /// Which folder.
+        path: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
+}
+
+/// The `git` program, and the repositories that it has fetched. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Git(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    program: Option<PathBuf>,
+    cache: PathBuf,
+    environment: Vec<(OsString, OsString)>,
+    bounds: GitBounds,
+    busy: Mutex<HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// A repository, and what opens it.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    pub(crate) repository: Repository,
+    pub(crate) credential: Option<Credential>,
+}
+
+/// A ref as the repository tells it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// What is fetched: a full ref name, or a commit id.
+    wanted: String,
+    /// The commit that it leads to.
+    pub(crate) commit: String,
+}
+
+/// A commit whose objects are in the cache.
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    folder: PathBuf,
+    pub(crate) revision: Revision,
+    tree: Tree,
+}
+
+impl Commit {
+    /// A digest of everything below the places.
+    pub(crate) fn fingerprint(&self, places: &BTreeSet<String>) -> Digest {
+        self.tree.fingerprint(places)
+    }
+}
+
+impl Git {
+    /// Git with a cache folder. `environment` is what every `git` is given: PATH, proxies.
+    pub(crate) fn new(
+        program: Option<PathBuf>,
+        cache: &Path,
+        environment: Vec<(OsString, OsString)>,
+        bounds: GitBounds,
+    ) -> Self {
+        let (cache, busy) = (cache.join("git"), Mutex::default());
+        Self(Arc::new(Inner { program, cache, environment, bounds, busy }))
+    }
+
+    /// Asks the repository where a ref stands: one small exchange. A commit id stands where it is.
+    pub(crate) async fn resolve(&self, remote: &Remote, reference: &str) -> Result<Resolved, SourceError> {
+        if is_commit(reference) {
+            return Ok(Resolved { wanted: reference.to_owned(), commit: reference.to_owned() });
+        }
+        let names = tree::candidates(reference).ok_or_else(|| SourceError::Reference {
+            repository: remote.repository.clone(),
+            reference: crate::words::safe(reference, 100),
+            why: "cannot have a ref",
+            next: "write a branch, a tag, a full ref or a full commit id",
+        })?;
+        self.prepare().await?;
+        let child = self.remote_command(remote, &self.0.cache)?;
+        let child = child.args(["ls-remote", "--quiet", "--", remote.repository.as_str()]).args(&names);
+        let said = child.run().await.map_err(|why| trouble::explain("ask", &remote.repository, why))?;
+        tree::resolve(&String::from_utf8_lossy(&said.stdout), reference, &remote.repository)
+    }
+
+    /// The commit that a ref stands at: fetched unless it is in the cache.
+    pub(crate) async fn commit(
+        &self,
+        remote: &Remote,
+        resolved: &Resolved,
+        progress: &dyn Progress,
+    ) -> Result<Commit, SourceError> {
+        self.prepare().await?;
+        let folder = self.folder_of(&remote.repository);
+        let busy = self.turn(&folder);
+        let _turn = busy.lock().await;
+        let opened = async |id: &str| self.open(remote, &folder, id).await;
+        if folder.join("HEAD").is_file() && let Ok(commit) = opened(&resolved.commit).await {
+            return Ok(commit);
+        }
+        progress.step(&format!("fetch {}", remote.repository));
+        let name = self.fetch(remote, &folder, &resolved.wanted).await?;
+        opened(&name).await
+    }
+
+    /// The files of a commit below some places.
+    pub(crate) async fn read(&self, commit: &Commit, places: &BTreeSet<String>) -> Result<Files, SourceError> {
+        let wanted = commit.tree.wanted(places)?;
+        let folder = &commit.folder;
+        let ids = wanted.ids().flat_map(|id| format!("{id}\n").into_bytes()).collect();
+        let child = self.command(folder, self.0.bounds.fetch_time)?;
+        let child = child.args(["cat-file", "--batch"]).stdin(ids);
+        let said = child.run().await.map_err(|why| self.broken(folder, why))?;
+        Ok(wanted.files(&said.stdout).ok_or_else(|| self.broken(folder, "an object is missing"))??)
+    }
+
+    /// Fetches one ref, alone and shallow, under a name of ours; returns that name.
+    async fn fetch(&self, remote: &Remote, folder: &Path, wanted: &str) -> Result<String, SourceError> {
+        let most = self.0.bounds.repository_bytes;
+        let cache = |why| SourceError::Cache { path: folder.to_owned(), why };
+        if folder.exists() && folder_bytes(folder) > most / 2 {
+            // Shallow fetches leave what is no longer reachable; starting anew is what clears it.
+            std::fs::remove_dir_all(folder).map_err(cache)?;
+        }
+        if !folder.join("HEAD").is_file() {
+            let init = self.command(&self.0.cache, self.0.bounds.fetch_time)?;
+            let init = init.args(["init", "--quiet", "--bare", "--template=", "--"]).args([folder]);
+            init.run().await.map_err(|why| self.broken(folder, why))?;
+        }
+        forget_locks(folder).map_err(cache)?;
+        let name = format!("refs/windlass/{}", Digest::of(wanted.as_bytes()).hex());
+        let child = self.remote_command(remote, folder)?.filling(folder, most);
+        let child = child
+            .args(["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"])
+            .args(["--no-auto-gc", "--force", "--", remote.repository.as_str()])
+            .args([format!("+{wanted}:{name}")]);
+        match child.run().await {
+            Ok(_) => Ok(name),
+            Err(why) => {
+                if matches!(why, ChildError::Filled(_)) {
+                    std::fs::remove_dir_all(folder).map_err(cache)?;
+                }
+                Err(trouble::explain("fetch", &remote.repository, why))
+            }
+        }
+    }
+
+    /// Reads a commit that is in the cache: what it says about itself, and the list of its files.
+    async fn open(&self, remote: &Remote, folder: &Path, id: &str) -> Result<Commit, SourceError> {
+        let time = self.0.bounds.fetch_time;
+        let about = self.command(folder, time)?.args(["show", "--no-patch", "--no-show-signature"]);
+        let about = about.args(["--format=%H%n%ct%n%s"]).args([format!("{id}^{{commit}}")]);
+        let about = about.run().await.map_err(|why| trouble::explain("read", &remote.repository, why))?;
+        let revision = tree::revision(&String::from_utf8_lossy(&about.stdout))
+            .ok_or_else(|| self.broken(folder, "git says nothing about the commit"))?;
+        let list = self.command(folder, time)?.args(["ls-tree", "-r", "-z", "-l", "--full-tree"]);
+        let list = list.args([&revision.id]).run().await;
+        let list = list.map_err(|why| trouble::explain("read", &remote.repository, why))?;
+        let tree = Tree::read(&list.stdout)?;
+        Ok(Commit { folder: folder.to_owned(), revision, tree })
+    }
+
+    fn folder_of(&self, repository: &Repository) -> PathBuf {
+        self.0.cache.join(format!("{}.git", &Digest::of(repository.as_str().as_bytes()).hex()[..32]))
+    }
+
+    /// One fetch at a time for each repository.
+    fn turn(&self, folder: &Path) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(busy.entry(folder.to_owned()).or_default())
+    }
+
+    fn broken(&self, folder: &Path, why: impl std::fmt::Display) -> SourceError {
+        let why = io::Error::other(format!("{why}; if it stays so, remove this folder"));
+        SourceError::Cache { path: folder.to_owned(), why }
+    }
+}
+
+/// A full commit id, which needs no asking.
+fn is_commit(reference: &str) -> bool {
+    matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Removes the locks that a killed fetch has left: this process alone has the cache, and this task has its turn.
+fn forget_locks(folder: &Path) -> io::Result<()> {
+    for place in [folder.to_owned(), folder.join("refs/windlass")] {
+        for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().ends_with(b".lock") {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The most that `cat-file` may say: the files and a line for each.
+const CAT_FILE_BYTES: u64 = BOUNDS.bytes + 256 * BOUNDS.count as u64;

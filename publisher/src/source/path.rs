@@ -1,0 +1,48 @@
+//! Relative paths within a checkout: one spelling each, and none that climbs out.
+
+/// A path cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path `{path}` {why}")]
+pub struct PathRefused {
+    path: String,
+    why: &'static str,
+}
+
+/// A path as the rest of this crate writes it: parts joined by `/`, no `.` and no `..`, empty for the top.
+pub(crate) fn normal(path: &str) -> Result<String, PathRefused> {
+    join("", path)
+}
+
+/// Where `path` leads from `folder`.
+pub(crate) fn join(folder: &str, path: &str) -> Result<String, PathRefused> {
+    let refuse = |why| PathRefused { path: crate::words::safe(path, 200), why };
+    if path.starts_with('/') {
+        return Err(refuse("is absolute: write it relative to the top of the source"));
+    }
+    if path.chars().any(|c| c.is_control() || c == '\\') {
+        return Err(refuse("has a control character or a backslash"));
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                if parts.pop().is_none() {
+                    return Err(refuse("leads out of the source: files from elsewhere are not read"));
+                }
+            }
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// Whether `path` is the place itself or below it.
+pub(crate) fn within(path: &str, place: &str) -> bool {
+    place.is_empty() || path == place || path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The folder that a path lies in.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
