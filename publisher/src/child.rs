@@ -21,11 +21,11 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 /// What a child may use at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChildBounds {
+pub(crate) struct ChildBounds {
     /// Time from start to end.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// Bytes on its standard output.
-    pub output_bytes: u64,
+    pub(crate) output_bytes: u64,
 }
 
 /// A program that is to run once, to its end.

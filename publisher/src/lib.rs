@@ -5,15 +5,29 @@
 //! 1. [`allow`]: what this publisher may render - its own decision;
 //! 2. [`source`]: where manifests come from;
 //! 3. [`render`]: from a service's description to a bundle;
-//! 4. [`manifests`]: YAML read as kubectl reads it, and the checks that every bundle must pass.
+//! 4. [`manifests`]: YAML read as kubectl reads it, and the checks that every bundle must pass;
+//! 5. [`release`]: content, release and head in the store, step by step;
+//! 6. [`Publisher::publish`]: all of it for one service; [`run`]: for all that the api wants, again and again.
 
 pub mod allow;
+pub mod api;
 mod child;
+mod daemon;
 mod glob;
 pub mod manifests;
+mod memory;
+mod once;
+mod publish;
+pub mod release;
 pub mod render;
+mod settings;
 pub mod source;
+pub mod trust;
 mod words;
 
 pub use child::sandbox::Confinement;
+pub use daemon::{run, run_woken};
 pub use glob::Glob;
+pub use once::{OnceArgs, RendererWord};
+pub use publish::{PublishError, Published, Publisher};
+pub use settings::{ProgramArgs, Settings};

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use cdn::bundle::BundleRefused;
 use cdn::document::Revision;
-use cdn::wire::{Outcome, Renderer, Source, WantedService};
+use cdn::wire::{Outcome, Renderer, WantedService};
 use cdn::{Bundle, Digest, Limits, json};
 use program::progress::Progress;
 use serde_json::json;
@@ -148,14 +148,17 @@ impl Workshop {
         Ok(Rendered { revision, bundle, tar, digest, warnings, images, key })
     }
 
-    /// The key that rendering would have now, if it read the same places again; none where only reading can tell.
-    pub(crate) fn key_now(
+    /// The key that rendering would have now, if it read the same places again; none where they cannot be read.
+    pub(crate) async fn key_now(
         &self,
         request: &RenderRequest,
         checkout: &Checkout,
         places: &BTreeSet<String>,
     ) -> Option<RenderKey> {
-        let fingerprint = checkout.fingerprint(places)?;
+        let fingerprint = match checkout.fingerprint(places) {
+            Some(fingerprint) => fingerprint,
+            None => checkout.read(places).await.ok()?.digest(),
+        };
         Some(self.key(request, places.clone(), fingerprint))
     }
 
@@ -196,13 +199,5 @@ pub(crate) fn renderer_name(renderer: &Renderer) -> &'static str {
         Renderer::Plain(_) => "plain",
         Renderer::Kustomize(_) => "kustomize",
         Renderer::Helm(_) => "helm",
-    }
-}
-
-/// Where a service's source lies, for people.
-pub(crate) fn source_name(source: &Source) -> String {
-    match source {
-        Source::Git(git) => format!("{} {}", crate::words::safe(&git.url, 200), crate::words::safe(&git.reference, 100)),
-        Source::Directory(directory) => crate::words::safe(&directory.path, 300),
     }
 }

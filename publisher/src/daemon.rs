@@ -1,0 +1,181 @@
+//! The publisher as a daemon: one pass over everything that is wanted, again and again. A pass takes no hints and may be
+//! cut off anywhere; what one service cannot, the others can (law L8).
+
+mod pass;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use cdn::ServiceName;
+use cdn::wire::Wanted;
+use program::files::Lock;
+use program::observe::{Observe, Part, Readiness};
+use program::schedule::jitter;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Api, WantedList};
+use crate::memory::Memory;
+use crate::publish::Publisher;
+use crate::release::Releases;
+use crate::render::Workshop;
+use crate::settings::Settings;
+use crate::trust;
+
+/// How long a service may be left alone before the store is looked at again, though nothing seems to have changed.
+const LOOK_AGAIN: Duration = Duration::from_mins(10);
+/// How often the store is asked for a new root.
+const NEW_ROOT: Duration = Duration::from_hours(1);
+
+/// Runs until `stop`: the whole program but its logs and signals.
+pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    run_woken(settings, stop, Arc::new(Notify::new())).await
+}
+
+/// The same; `wake` begins the next pass at once.
+pub async fn run_woken(settings: Settings, stop: CancellationToken, wake: Arc<Notify>) -> anyhow::Result<()> {
+    let readiness = Readiness::new();
+    let observe = Observe::bind(settings.observe.observe_listen, readiness.clone()).await?;
+    let mut daemon = Daemon::open(&settings, &readiness).await?;
+    let serving = observe.serve(stop.clone());
+    let (served, ()) = tokio::join!(serving, daemon.follow(&stop, &wake));
+    daemon.publisher.close().await;
+    served
+}
+
+struct Daemon {
+    publisher: Arc<Publisher>,
+    api: Api,
+    /// The cache belongs to one process.
+    _lock: Lock,
+    known: Option<WantedList>,
+    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
+    slots: Arc<Semaphore>,
+    interval: Duration,
+    roots_looked: Instant,
+    hears: Part,
+    publishes: Part,
+}
+
+impl Publisher {
+    /// Opens the store, the keys, the allow list and the programs that the settings name.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let workshop = Workshop::open(settings.workshop()).await?;
+        let allow = crate::allow::AllowList::read(&settings.allow)?;
+        let store = store::Store::open(&settings.store).await.context("open the store")?;
+        let trust = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
+        let keys = trust::read_keys(&settings.release_key)?;
+        let api = match (&settings.api, &settings.token_file) {
+            (Some(url), Some(file)) => {
+                let token = cdn::Secret::new(program::settings::read_secret(file)?);
+                let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
+                let client = program::http::Client::new(&settings.http.settings(agent))?;
+                Some(Api::new(client, url, token))
+            }
+            (_, _) => None,
+        };
+        let releases = tokio::sync::RwLock::new(Releases::new(store, trust, keys));
+        Ok(Self { workshop, allow, releases, api, memory: Memory::new(&settings.cache) })
+    }
+
+    /// Gives up what it holds of the store for itself alone.
+    pub async fn close(&self) {
+        self.releases.read().await.store().close().await;
+    }
+
+    /// The api that says what is wanted, if there is one.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.as_ref()
+    }
+
+    /// Takes the newest root that the store holds.
+    pub async fn follow_roots(&self) -> Result<(), trust::TrustError> {
+        let mut releases = self.releases.write().await;
+        let trust = trust::follow_roots(releases.trust().clone(), releases.store()).await?;
+        releases.renew(trust);
+        Ok(())
+    }
+}
+
+impl Daemon {
+    async fn open(settings: &Settings, readiness: &Readiness) -> anyhow::Result<Self> {
+        program::files::create_directory(&settings.cache, 0o700).context("make the cache")?;
+        let lock = Lock::acquire(&settings.cache)?;
+        let publisher = Publisher::open(settings).await?;
+        let api = publisher.api.clone().context("a daemon follows an api; give --api and --token-file")?;
+        Ok(Self {
+            publisher: Arc::new(publisher),
+            api,
+            _lock: lock,
+            known: None,
+            looked: Arc::default(),
+            slots: Arc::new(Semaphore::new(usize::from(settings.concurrency))),
+            interval: settings.interval,
+            roots_looked: Instant::now(),
+            hears: readiness.part("wanted"),
+            publishes: readiness.part("publish"),
+        })
+    }
+
+    /// Passes at an interval until told to stop. A pass that is cut off has done no harm: the next one begins anew.
+    async fn follow(&mut self, stop: &CancellationToken, wake: &Notify) {
+        while stop.run_until_cancelled(self.pass()).await.is_some() {
+            let pause = self.interval - self.interval / 10 + jitter(self.interval / 5);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn pass(&mut self) {
+        let begun = Instant::now();
+        if begun.duration_since(self.roots_looked) > NEW_ROOT {
+            self.roots_looked = begun;
+            if let Err(error) = self.publisher.follow_roots().await {
+                tracing::error!(%error, "cannot follow the fleet's roots");
+            }
+        }
+        let Some(wanted) = self.wanted().await else { return };
+        let summary = pass::over(&self.publisher, wanted, &self.looked, &self.slots).await;
+        summary.record(begun.elapsed());
+        match summary.failed() {
+            0 => self.publishes.ready(),
+            failed => self.publishes.not_ready(format!("{failed} services could not be published; see the log")),
+        }
+    }
+
+    /// What is wanted: from the api, else what it said last.
+    async fn wanted(&mut self) -> Option<Wanted> {
+        match self.api.wanted(self.known.as_ref()).await {
+            Ok(Some(list)) => {
+                self.hears.ready();
+                self.publisher.memory.keep_wanted(list.body.clone()).await;
+                self.known = Some(list);
+            }
+            Ok(None) => self.hears.ready(),
+            Err(error) => {
+                tracing::warn!(%error, "the api does not say what is wanted; its last word counts");
+                self.hears.not_ready(error.to_string());
+                if self.known.is_none() {
+                    return self.publisher.memory.wanted().await;
+                }
+            }
+        }
+        self.known.as_ref().map(|list| list.wanted.clone())
+    }
+}
+
+/// Whether a service is due for a look at the store, and notes it.
+fn is_due(looked: &Mutex<HashMap<ServiceName, Instant>>, service: &ServiceName) -> bool {
+    let looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+    looked.get(service).is_none_or(|at| at.elapsed() > LOOK_AGAIN)
+}
+
+fn note_look(looked: &Mutex<HashMap<ServiceName, Instant>>, service: &ServiceName) {
+    looked.lock().unwrap_or_else(PoisonError::into_inner).insert(service.clone(), Instant::now());
+}

@@ -1,0 +1,184 @@
+//! One pass: every wanted service once. Services of one source share one look at it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cdn::ServiceName;
+use cdn::wire::{Outcome, Source, Wanted, WantedService};
+use program::progress::Silent;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{is_due, note_look};
+use crate::publish::{PublishError, Published, Publisher, status};
+use crate::render::{RenderError, RenderRequest};
+use crate::source::Checkout;
+
+type Looked = Arc<Mutex<HashMap<ServiceName, Instant>>>;
+/// A source, and the credential that opens it.
+type Place = (Source, Option<String>);
+
+/// What came of one pass.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    outcomes: BTreeMap<&'static str, usize>,
+    put_bytes: u64,
+}
+
+pub(super) async fn over(
+    publisher: &Arc<Publisher>,
+    wanted: Wanted,
+    looked: &Looked,
+    slots: &Arc<Semaphore>,
+) -> Summary {
+    let mut groups: BTreeMap<Place, Vec<RenderRequest>> = BTreeMap::new();
+    let mut tasks = JoinSet::new();
+    for wanted in wanted.services {
+        match publisher.allow.permit(&wanted) {
+            Ok(permission) => {
+                let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
+                let place = (wanted.source.clone(), credential);
+                groups.entry(place).or_default().push(RenderRequest { wanted, permission });
+            }
+            Err(why) => {
+                let publisher = Arc::clone(publisher);
+                let result = Err(RenderError::from(why).into());
+                tasks.spawn(async move { vec![end(&publisher, &wanted, None, result).await] });
+            }
+        }
+    }
+    for requests in groups.into_values() {
+        let group = Group { publisher: Arc::clone(publisher), looked: Arc::clone(looked), slots: Arc::clone(slots) };
+        tasks.spawn(group.publish(requests));
+    }
+    let mut summary = Summary::default();
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(results) => results.iter().for_each(|end| summary.add(end)),
+            Err(panic) => summary.broken(&panic),
+        }
+    }
+    summary
+}
+
+/// What became of one service.
+struct End {
+    outcome: &'static str,
+    put_bytes: u64,
+}
+
+/// Services of one source.
+#[derive(Clone)]
+struct Group {
+    publisher: Arc<Publisher>,
+    looked: Looked,
+    slots: Arc<Semaphore>,
+}
+
+impl Group {
+    async fn publish(self, requests: Vec<RenderRequest>) -> Vec<End> {
+        let Some(first) = requests.first() else { return Vec::new() };
+        let checkout = {
+            let _slot = self.slots.acquire().await;
+            self.publisher.workshop.check_out(first, &Silent).await.map_err(Arc::new)
+        };
+        let mut tasks = JoinSet::new();
+        for request in requests {
+            tasks.spawn(self.clone().one(request, checkout.clone()));
+        }
+        let mut ends = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            ends.push(ended.unwrap_or_else(|panic| {
+                tracing::error!(%panic, "publishing a service broke off; this is a fault of Windlass");
+                End { outcome: "broken", put_bytes: 0 }
+            }));
+        }
+        ends
+    }
+
+    async fn one(self, request: RenderRequest, checkout: Result<Checkout, Arc<RenderError>>) -> End {
+        let _slot = self.slots.acquire().await;
+        let (wanted, service) = (&request.wanted, &request.wanted.name);
+        let checkout = match checkout {
+            Ok(checkout) => checkout,
+            Err(why) => return end(&self.publisher, wanted, None, Err(why.into())).await,
+        };
+        if !is_due(&self.looked, service) && self.publisher.is_settled(&request, &checkout).await {
+            return End { outcome: "unchanged", put_bytes: 0 };
+        }
+        let result = self.publisher.publish_from(&request, &checkout, &Silent).await;
+        if result.is_ok() {
+            note_look(&self.looked, service);
+        }
+        end(&self.publisher, wanted, checkout.commit(), result).await
+    }
+}
+
+/// Logs and tells what became of a service.
+async fn end(
+    publisher: &Publisher,
+    wanted: &WantedService,
+    commit: Option<&str>,
+    result: Result<Published, PublishError>,
+) -> End {
+    let service = &wanted.name;
+    let status = status(service, commit, &result);
+    let outcome = word(status.outcome);
+    match &result {
+        Ok(published) if published.outcome == Outcome::Published => tracing::info!(
+            %service,
+            revision = published.commit,
+            bundle = %published.bundle,
+            release = %published.release,
+            bytes = published.put_bytes,
+            "published"
+        ),
+        Ok(published) => tracing::debug!(%service, revision = published.commit, "unchanged"),
+        Err(error) => tracing::warn!(%service, reason = outcome, %error, "not published"),
+    }
+    publisher.tell(status).await;
+    End { outcome, put_bytes: result.map_or(0, |published| published.put_bytes) }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Published => "published",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+impl Summary {
+    fn add(&mut self, end: &End) {
+        *self.outcomes.entry(end.outcome).or_default() += 1;
+        self.put_bytes += end.put_bytes;
+    }
+
+    fn broken(&mut self, panic: &tokio::task::JoinError) {
+        tracing::error!(%panic, "a pass over a source broke off; this is a fault of Windlass");
+        *self.outcomes.entry("broken").or_default() += 1;
+    }
+
+    /// Services that could not be published though nothing forbids it.
+    pub(super) fn failed(&self) -> usize {
+        ["failed", "broken"].iter().filter_map(|outcome| self.outcomes.get(outcome)).sum()
+    }
+
+    /// Counts it for /metrics and the log.
+    pub(super) fn record(&self, took: Duration) {
+        for (outcome, count) in &self.outcomes {
+            metrics::counter!("windlass_publish_total", "outcome" => *outcome).increment(*count as u64);
+        }
+        metrics::counter!("windlass_publish_content_bytes_total").increment(self.put_bytes);
+        metrics::histogram!("windlass_publish_pass_seconds").record(took.as_secs_f64());
+        if self.failed() == 0 {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            metrics::gauge!("windlass_publish_last_success_timestamp_seconds").set(now.as_secs_f64());
+        }
+        tracing::debug!(outcomes = ?self.outcomes, milliseconds = took.as_millis() as u64, "pass");
+    }
+}

@@ -1,0 +1,305 @@
+//! One service, from its description to its head: the same way for the daemon, for CI and for a person.
+
+use std::sync::Arc;
+
+use cdn::wire::{Outcome, PublishStatus, WantedService};
+use cdn::{Digest, ServiceName};
+use program::progress::Progress;
+use tokio::sync::RwLock;
+
+use crate::allow::AllowList;
+use crate::api::{Api, ApiError};
+use crate::memory::{Memory, Remembered};
+use crate::release::{NewRelease, ReleaseError, Releases, Standing};
+use crate::render::{RenderError, RenderRequest, Rendered, Workshop};
+use crate::source::Checkout;
+
+/// Everything that publishing needs.
+#[derive(Debug)]
+pub struct Publisher {
+    pub(crate) workshop: Workshop,
+    pub(crate) allow: AllowList,
+    pub(crate) releases: RwLock<Releases>,
+    pub(crate) api: Option<Api>,
+    pub(crate) memory: Memory,
+}
+
+/// What came of publishing a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Which service.
+    pub service: ServiceName,
+    /// Whether there is a new release.
+    pub outcome: Outcome,
+    /// The commit looked at.
+    pub commit: String,
+    /// The release that stands now.
+    pub release: Digest,
+    /// Its bundle: T.
+    pub bundle: Digest,
+    /// Bytes of content that were put and had not been there.
+    pub put_bytes: u64,
+    /// Whether it was rendered: not if nothing that it is made of has changed.
+    pub rendered: bool,
+    /// Objects, warnings and images of what was rendered.
+    pub warnings: Vec<String>,
+    /// Whether the api knows the release; none without an api.
+    pub registered: Option<bool>,
+}
+
+/// Why a service was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It was not rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The source that it shares with other services cannot be read.
+    #[error(transparent)]
+    Source(#[from] Arc<RenderError>),
+    /// It was not released.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+}
+
+impl PublishError {
+    /// Whether our own rules forbid it, or something did not work.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Render(why) => why.outcome(),
+            Self::Source(why) => why.outcome(),
+            Self::Release(ReleaseError::Keys(_) | ReleaseError::Untrusted { .. }) => Outcome::Refused,
+            Self::Release(
+                ReleaseError::Store(_) | ReleaseError::Encode(_) | ReleaseError::Conflict { .. },
+            ) => Outcome::Failed,
+        }
+    }
+}
+
+impl Publisher {
+    /// Publishes a service if what it is made of has changed.
+    pub async fn publish(
+        &self,
+        wanted: &WantedService,
+        progress: &dyn Progress,
+    ) -> Result<Published, PublishError> {
+        let permission = self.allow.permit(wanted).map_err(RenderError::from)?;
+        let request = RenderRequest { wanted: wanted.clone(), permission };
+        let checkout = self.workshop.check_out(&request, progress).await?;
+        self.publish_from(&request, &checkout, progress).await
+    }
+
+    /// Publishes a service from a checkout.
+    pub(crate) async fn publish_from(
+        &self,
+        request: &RenderRequest,
+        checkout: &Checkout,
+        progress: &dyn Progress,
+    ) -> Result<Published, PublishError> {
+        let service = &request.wanted.name;
+        let mut remembered = self.memory.recall(service).await;
+        let releases = self.releases.read().await;
+        let standing = releases.standing(service).await?;
+        let mut published = match self.as_before(request, checkout, &remembered, standing.as_ref()).await {
+            Some(standing) => self.look(&releases, checkout, standing, &remembered).await?,
+            None => {
+                let rendered = self.workshop.render_from(request, checkout, progress).await?;
+                remembered.key = Some(rendered.key.clone());
+                self.release(&releases, request, rendered, standing).await?
+            }
+        };
+        remembered.bundle = Some(published.bundle);
+        remembered.release = Some(published.release);
+        remembered.commit.clone_from(&published.commit);
+        self.memory.keep(service, &remembered).await;
+        published.registered = self.register(&releases, service, &mut remembered).await;
+        Ok(published)
+    }
+
+    /// Whether looking at the store could only tell what is known: nothing that the bundle is made of has changed, the
+    /// commit neither, and the api knows the release.
+    pub(crate) async fn is_settled(&self, request: &RenderRequest, checkout: &Checkout) -> bool {
+        let remembered = self.memory.recall(&request.wanted.name).await;
+        let Some(key) = &remembered.key else { return false };
+        let known = match (&self.api, &remembered.registered) {
+            (Some(api), Some((url, release))) => api.url() == url && remembered.release == Some(*release),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        known
+            && checkout.commit().is_none_or(|commit| commit == remembered.commit)
+            && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key)
+    }
+
+    /// What stands, if rendering could only give the same again.
+    async fn as_before<'s>(
+        &self,
+        request: &RenderRequest,
+        checkout: &Checkout,
+        remembered: &Remembered,
+        standing: Option<&'s Standing>,
+    ) -> Option<&'s Standing> {
+        let standing = standing?;
+        let key = remembered.key.as_ref()?;
+        let same = remembered.release == Some(standing.head().release)
+            && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key);
+        same.then_some(standing)
+    }
+
+    /// Nothing to render: the head's commit follows.
+    async fn look(
+        &self,
+        releases: &Releases,
+        checkout: &Checkout,
+        standing: &Standing,
+        remembered: &Remembered,
+    ) -> Result<Published, PublishError> {
+        let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
+        let standing = move_commit(releases, standing.clone(), commit).await?;
+        Ok(told(&standing, Outcome::Unchanged, false))
+    }
+
+    /// Puts what was rendered, unless it is what stands.
+    async fn release(
+        &self,
+        releases: &Releases,
+        request: &RenderRequest,
+        rendered: Rendered,
+        standing: Option<Standing>,
+    ) -> Result<Published, PublishError> {
+        let Rendered { revision, bundle, tar, digest, warnings, .. } = rendered;
+        let mut content = None;
+        if let Some(standing) = standing.as_ref().filter(|standing| standing.head().bundle == digest) {
+            let (verified, _) = releases.release_of(standing).await?;
+            if verified.record().namespace == request.wanted.namespace {
+                let standing = move_commit(releases, standing.clone(), revision.id).await?;
+                return Ok(Published { warnings, ..told(&standing, Outcome::Unchanged, true) });
+            }
+            content = Some((verified.encodings().to_vec(), 0));
+        }
+        let (encodings, put_bytes) = match content {
+            Some(content) => content,
+            None => releases.put_content(&tar).await?,
+        };
+        let new = NewRelease {
+            service: request.wanted.name.clone(),
+            namespace: request.wanted.namespace.clone(),
+            revision,
+            bundle: digest,
+            length: tar.len() as u64,
+            objects: bundle.len() as u64,
+            encodings,
+        };
+        let head = releases.put_release(new, standing.as_ref()).await?;
+        let standing = releases.move_head(head, standing.as_ref()).await?;
+        Ok(Published { put_bytes, warnings, ..told(&standing, Outcome::Published, true) })
+    }
+
+    /// Registers the release that stands, unless the api knows it. An api that is away is asked again next time.
+    async fn register(
+        &self,
+        releases: &Releases,
+        service: &ServiceName,
+        remembered: &mut Remembered,
+    ) -> Option<bool> {
+        let api = self.api.as_ref()?;
+        let release = remembered.release?;
+        let known = (api.url().to_owned(), release);
+        if remembered.registered.as_ref() == Some(&known) {
+            return Some(true);
+        }
+        match register(releases, api, service).await {
+            Ok(()) => {
+                remembered.registered = Some(known);
+                self.memory.keep(service, remembered).await;
+                Some(true)
+            }
+            Err(why) => {
+                tracing::warn!(%service, %release, reason = why, "the release is in the store, and not registered yet");
+                Some(false)
+            }
+        }
+    }
+
+    /// Tells the api what became of looking at a service, if that is news.
+    pub(crate) async fn tell(&self, status: PublishStatus) {
+        let Some(api) = &self.api else { return };
+        let service = status.service.clone();
+        let mut remembered = self.memory.recall(&service).await;
+        if !is_news(remembered.told.as_ref(), &status) {
+            return;
+        }
+        match api.tell(&status).await {
+            Ok(()) => {
+                remembered.told = Some(status);
+                self.memory.keep(&service, &remembered).await;
+            }
+            Err(why) => tracing::warn!(%service, %why, "the api does not hear what became of a service"),
+        }
+    }
+}
+
+async fn register(releases: &Releases, api: &Api, service: &ServiceName) -> Result<(), String> {
+    let standing = releases.standing(service).await.map_err(|why| why.to_string())?;
+    let standing = standing.ok_or("the store has no head of it")?;
+    let (_, envelope) = releases.release_of(&standing).await.map_err(|why| why.to_string())?;
+    api.register(&envelope).await.map(|_| ()).map_err(|why: ApiError| why.to_string())
+}
+
+/// The same bundle from another commit: only the head says so, and nothing else moves.
+async fn move_commit(releases: &Releases, standing: Standing, commit: String) -> Result<Standing, ReleaseError> {
+    if standing.head().commit == commit {
+        return Ok(standing);
+    }
+    let head = cdn::document::Head { commit, ..standing.head().clone() };
+    releases.move_head(head, Some(&standing)).await
+}
+
+fn told(standing: &Standing, outcome: Outcome, rendered: bool) -> Published {
+    let head = standing.head();
+    Published {
+        service: head.service.clone(),
+        outcome,
+        commit: head.commit.clone(),
+        release: head.release,
+        bundle: head.bundle,
+        put_bytes: 0,
+        rendered,
+        warnings: Vec::new(),
+        registered: None,
+    }
+}
+
+/// Whether a person would learn something: that a release is still the same is none.
+fn is_news(told: Option<&PublishStatus>, status: &PublishStatus) -> bool {
+    let Some(told) = told else { return true };
+    let still = told.outcome == Outcome::Published
+        && status.outcome == Outcome::Unchanged
+        && (&told.commit, told.release) == (&status.commit, status.release);
+    !still && told != status
+}
+
+/// What the api and a person are told of one look.
+pub(crate) fn status(
+    service: &ServiceName,
+    commit: Option<&str>,
+    result: &Result<Published, PublishError>,
+) -> PublishStatus {
+    match result {
+        Ok(published) => PublishStatus {
+            service: service.clone(),
+            commit: published.commit.clone(),
+            outcome: published.outcome,
+            release: Some(published.release),
+            message: crate::words::safe(&published.warnings.join("; "), MESSAGE_CHARS),
+        },
+        Err(why) => PublishStatus {
+            service: service.clone(),
+            commit: commit.unwrap_or_default().to_owned(),
+            outcome: why.outcome(),
+            release: None,
+            message: crate::words::safe(&why.to_string(), MESSAGE_CHARS),
+        },
+    }
+}
+
+const MESSAGE_CHARS: usize = cdn::limits::TEXT_CHARS;

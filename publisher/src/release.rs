@@ -1,0 +1,252 @@
+//! Releases in the store, step by step: content, then the release, then the head - so that a publisher that is killed
+//! between two steps leaves garbage, never a pointer to nothing (FAULTS C6). Every step may be done again.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cdn::document::{Head, Release, Revision, Stored};
+use cdn::encoding::Encoding;
+use cdn::envelope::Envelope;
+use cdn::trust::{MinSeqs, Trust, Verified};
+use cdn::{Digest, Key, ServiceName, Signed, SigningKey};
+use store::{Put, Store, StoreError, SwapError, Version};
+
+use crate::trust::can_sign;
+
+/// Where a service stands, proved to be a publisher's own word.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    head: Head,
+    version: Version,
+}
+
+impl Standing {
+    /// The head.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+/// What is to be released: a bundle that has been put, and what it is a bundle of.
+#[derive(Clone, Debug)]
+pub struct NewRelease {
+    /// Which service.
+    pub service: ServiceName,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// Where it was rendered from.
+    pub revision: Revision,
+    /// T.
+    pub bundle: Digest,
+    /// The tar's bytes.
+    pub length: u64,
+    /// How many objects.
+    pub objects: u64,
+    /// How it is stored.
+    pub encodings: Vec<Stored>,
+}
+
+/// Why a service is not published.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A compressor.
+    #[error("cannot encode the bundle: {0}; is there memory left?")]
+    Encode(#[source] io::Error),
+    /// Our keys do not count.
+    #[error("{0}")]
+    Keys(String),
+    /// The head, or the release that it names, is not a publisher's word.
+    #[error(
+        "the head of {service} in the store is not believed: {why}; somebody else has written to the store, or the key \
+         was changed without a new root. Nothing was published"
+    )]
+    Untrusted {
+        /// Which service.
+        service: ServiceName,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Another publisher was first.
+    #[error(
+        "another publisher has moved {service} to {theirs} while this one was at {ours}; nothing was changed, publish \
+         again if yours is the newer"
+    )]
+    Conflict {
+        /// Which service.
+        service: ServiceName,
+        /// Our commit.
+        ours: String,
+        /// What stands now.
+        theirs: String,
+    },
+}
+
+/// The publisher's side of a store: reads what stands, and moves it.
+#[derive(Debug)]
+pub struct Releases {
+    store: Store,
+    trust: Trust,
+    keys: Vec<SigningKey>,
+}
+
+impl Releases {
+    /// Signs with these keys what is written there.
+    pub fn new(store: Store, trust: Trust, keys: Vec<SigningKey>) -> Self {
+        Self { store, trust, keys }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The fleet's trust.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Takes a newer root.
+    pub(crate) fn renew(&mut self, trust: Trust) {
+        self.trust = trust;
+    }
+
+    /// Where a service stands; none before its first release. What lies there counts only with a publisher's signature.
+    pub async fn standing(&self, service: &ServiceName) -> Result<Option<Standing>, ReleaseError> {
+        let Some(found) = self.store.get(&Key::Head(service.clone())).await? else { return Ok(None) };
+        self.read_head(service, &found.bytes, found.version).map(Some)
+    }
+
+    /// The release that a head names, verified.
+    pub async fn release_of(&self, standing: &Standing) -> Result<(Verified, Vec<u8>), ReleaseError> {
+        let (service, head) = (&standing.head.service, &standing.head);
+        let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
+        let found = self.store.get(&Key::Object(head.release)).await?;
+        let bytes = found.ok_or_else(|| untrusted(format!("its release {} is not in the store", head.release)))?.bytes;
+        let verified = Verified::check(&self.trust, service, &bytes, &MinSeqs::default());
+        let verified = verified.map_err(|why| untrusted(why.to_string()))?;
+        if verified.record().bundle != head.bundle {
+            return Err(untrusted("it names another bundle than its release".to_owned()));
+        }
+        Ok((verified, bytes.to_vec()))
+    }
+
+    /// First step: puts a bundle in every encoding, and reads each back. Tells how many bytes were new.
+    pub async fn put_content(&self, tar: &[u8]) -> Result<(Vec<Stored>, u64), ReleaseError> {
+        let (mut stored, mut fresh) = (Vec::new(), 0);
+        for encoding in [Encoding::Zst, Encoding::Gz] {
+            let tar = tar.to_vec();
+            // Level 19 takes seconds for megabytes.
+            let bytes = tokio::task::spawn_blocking(move || encoding.encode(&tar)).await;
+            let bytes = bytes.map_err(io::Error::other).and_then(|bytes| bytes).map_err(ReleaseError::Encode)?;
+            let (digest, length) = (Digest::of(&bytes), bytes.len() as u64);
+            if self.put(digest, bytes).await? == Put::New {
+                fresh += length;
+            }
+            stored.push(Stored { encoding, digest, length });
+        }
+        Ok((stored, fresh))
+    }
+
+    /// Second step: signs a release and puts it. Its sequence is above what stands.
+    pub async fn put_release(&self, new: NewRelease, standing: Option<&Standing>) -> Result<Head, ReleaseError> {
+        let (seq, min_seq) = match standing {
+            Some(standing) => (now().max(standing.head.seq + 1), self.min_seq_of(standing).await?),
+            None => (now(), 0),
+        };
+        let release = Release {
+            fleet: self.trust.fleet(),
+            service: new.service,
+            revision: new.revision,
+            bundle: new.bundle,
+            length: new.length,
+            namespace: new.namespace,
+            encodings: new.encodings,
+            seq,
+            min_seq,
+            objects: new.objects,
+        };
+        let bytes = self.sign(&release.service, &release)?;
+        let digest = Digest::of(&bytes);
+        self.put(digest, bytes).await?;
+        Ok(Head {
+            fleet: release.fleet,
+            service: release.service,
+            release: digest,
+            bundle: release.bundle,
+            seq,
+            commit: release.revision.id,
+        })
+    }
+
+    /// Third step: moves the head from what stood to the new one; who comes second is told what stands now.
+    pub async fn move_head(&self, head: Head, standing: Option<&Standing>) -> Result<Standing, ReleaseError> {
+        let service = head.service.clone();
+        let bytes = self.sign(&service, &head)?;
+        let expected = standing.map(|standing| &standing.version);
+        match self.store.swap(&Key::Head(service.clone()), bytes, expected).await {
+            Ok(version) => Ok(Standing { head, version }),
+            Err(SwapError::Store(why)) => Err(why.into()),
+            Err(SwapError::Conflict(None)) => {
+                Err(ReleaseError::Conflict { service, ours: head.commit, theirs: "nothing".to_owned() })
+            }
+            Err(SwapError::Conflict(Some(found))) => {
+                let theirs = self.read_head(&service, &found.bytes, found.version)?;
+                // Two that come to the same are no conflict.
+                if theirs.head.bundle == head.bundle && theirs.head.commit == head.commit {
+                    return Ok(theirs);
+                }
+                Err(ReleaseError::Conflict { service, ours: head.commit, theirs: theirs.head.commit })
+            }
+        }
+    }
+
+    async fn put(&self, digest: Digest, bytes: Vec<u8>) -> Result<Put, ReleaseError> {
+        let key = Key::Object(digest);
+        let put = self.store.put(&key, bytes).await?;
+        // Read back before anything points to it: `get` proves the digest.
+        if put == Put::New && self.store.get(&key).await?.is_none() {
+            let why = "what was put cannot be read".to_owned();
+            let (store, place) = (self.store.to_string(), key.to_string());
+            return Err(StoreError { store, place, cause: store::Cause::Refused(why) }.into());
+        }
+        Ok(put)
+    }
+
+    fn sign<T: cdn::document::Document>(&self, service: &ServiceName, document: &T) -> Result<Vec<u8>, ReleaseError> {
+        let role = can_sign(&self.trust, service.project(), &self.keys).map_err(ReleaseError::Keys)?;
+        let keys: Vec<&SigningKey> = self.keys.iter().filter(|key| role.keys.contains(&key.public())).collect();
+        let bytes = Envelope::sign(document, &keys).to_bytes();
+        // What readers would refuse is not written: every bound of the document is checked by reading it.
+        match Envelope::verify::<T>(&bytes, role) {
+            Ok(_) => Ok(bytes),
+            Err(why) => Err(ReleaseError::Keys(format!("what was signed for {service} would be refused: {why}"))),
+        }
+    }
+
+    fn read_head(&self, service: &ServiceName, bytes: &[u8], version: Version) -> Result<Standing, ReleaseError> {
+        let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
+        let role = self.trust.release_role(service.project());
+        let role = role.ok_or_else(|| untrusted("root lists no publisher for its project".to_owned()))?;
+        let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| untrusted(why.to_string()))?;
+        let head = signed.into_document();
+        if head.service != *service || head.fleet != self.trust.fleet() {
+            return Err(untrusted(format!("it is the head of {} of the fleet {}", head.service, head.fleet)));
+        }
+        Ok(Standing { head, version })
+    }
+
+    /// A floor that a release has set holds for those after it.
+    async fn min_seq_of(&self, standing: &Standing) -> Result<u64, ReleaseError> {
+        let (_, bytes) = self.release_of(standing).await?;
+        Ok(Envelope::claim::<Release>(&bytes).map_or(0, |release| release.min_seq))
+    }
+}
+
+/// Unix milliseconds.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,97 @@
+//! The fleet that this publisher signs for: its roots, and the keys that root lists for the project.
+
+use std::path::{Path, PathBuf};
+
+use cdn::document::Root;
+use cdn::envelope::Role;
+use cdn::trust::{RootRefused, Trust};
+use cdn::{Digest, Key, ProjectName, Secret, SigningKey};
+use store::{Store, StoreError};
+
+const ROOT_BYTES: u64 = <Root as cdn::document::Document>::MAX_BYTES as u64;
+/// Roots that are followed in a row; a fleet has one in years.
+const MOST_ROOTS: u64 = 1_000;
+
+/// Why the fleet's keys cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A root's file.
+    #[error("root file {}: {why}; --root names root 1, or a folder with 1.json, 2.json ...", file.display())]
+    File {
+        /// Which file.
+        file: PathBuf,
+        /// What went wrong.
+        why: std::io::Error,
+    },
+    /// A root is not believed.
+    #[error("{0}; look at who has changed the roots")]
+    Root(#[from] RootRefused),
+    /// A release key's file.
+    #[error("release key {}: {why}", file.display())]
+    Key {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong, and the next step.
+        why: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Begins at root 1 and goes on through the roots beside it. A file is root 1 alone.
+pub fn read_roots(path: &Path) -> Result<Trust, TrustError> {
+    let is_folder = path.is_dir();
+    let first = if is_folder { path.join("1.json") } else { path.to_owned() };
+    let read = |file: &Path| {
+        program::files::read_bounded(file, ROOT_BYTES).map_err(|why| TrustError::File { file: file.to_owned(), why })
+    };
+    let bytes = read(&first)?;
+    let mut trust = Trust::begin(Digest::of(&bytes), &bytes)?;
+    for version in 2..MOST_ROOTS {
+        let next = path.join(format!("{version}.json"));
+        if !is_folder || !next.is_file() {
+            break;
+        }
+        trust = trust.advance(&read(&next)?)?;
+    }
+    Ok(trust)
+}
+
+/// Goes on through the roots that the store holds.
+pub async fn follow_roots(mut trust: Trust, store: &Store) -> Result<Trust, TrustError> {
+    for _ in 0..MOST_ROOTS {
+        match store.get(&Key::Root(trust.version() + 1)).await? {
+            Some(found) => trust = trust.advance(&found.bytes)?,
+            None => break,
+        }
+    }
+    Ok(trust)
+}
+
+/// Reads private keys, one a file.
+pub fn read_keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, TrustError> {
+    let read = |file: &PathBuf| {
+        let fail = |why: String| TrustError::Key { file: file.clone(), why };
+        let text = program::settings::read_secret(file).map_err(|why| fail(why.to_string()))?;
+        SigningKey::from_text(&Secret::new(text))
+            .map_err(|_| fail("it is not a key of `windlass keys init`; give the private release key".to_owned()))
+    };
+    files.iter().map(read).collect()
+}
+
+/// Whether these keys are enough to sign for a project; else what is missing.
+pub(crate) fn can_sign<'t>(trust: &'t Trust, project: &ProjectName, keys: &[SigningKey]) -> Result<&'t Role, String> {
+    let role = trust.release_role(project).ok_or_else(|| {
+        format!("root {} lists no release key for the project `{project}`; add one in a new root", trust.version())
+    })?;
+    let ours = keys.iter().filter(|key| role.keys.contains(&key.public())).count();
+    if ours < role.threshold {
+        return Err(format!(
+            "{ours} of our release keys count for the project `{project}`, root {} wants {}; give more --release-key",
+            trust.version(),
+            role.threshold
+        ));
+    }
+    Ok(role)
+}
