@@ -44,6 +44,8 @@ pub(super) struct Ask {
     pub(super) path: String,
     /// Whether only the metadata of objects is wanted.
     pub(super) metadata_only: bool,
+    /// Whether the answer is a list: its metadata-only form has another name.
+    pub(super) list: bool,
     /// The body and its content type.
     pub(super) body: Option<(&'static str, Vec<u8>)>,
     /// The longest answer that is read, in bytes.
@@ -60,19 +62,24 @@ pub(super) struct Answer {
 }
 
 /// An object has at most 1.5 MB in etcd; JSON and managedFields make it longer.
-pub(super) const OBJECT_LIMIT: usize = 8 << 20;
+const OBJECT_LIMIT: usize = 8 << 20;
 /// A page of a list, or a discovery document.
-pub(super) const LIST_LIMIT: usize = 32 << 20;
+const LIST_LIMIT: usize = 32 << 20;
 
 impl Ask {
     /// Reads an object or a document.
     pub(super) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, metadata_only: false, body: None, limit: OBJECT_LIMIT }
+        Self { method: Method::GET, path, metadata_only: false, list: false, body: None, limit: OBJECT_LIMIT }
+    }
+
+    /// Reads a list, or a page of one.
+    pub(super) fn list(path: String) -> Self {
+        Self { list: true, limit: LIST_LIMIT, ..Self::get(path) }
     }
 
     /// Sends a body.
     pub(super) fn with(method: Method, path: String, content_type: &'static str, body: Vec<u8>) -> Self {
-        Self { method, path, metadata_only: false, body: Some((content_type, body)), limit: OBJECT_LIMIT }
+        Self { method, body: Some((content_type, body)), ..Self::get(path) }
     }
 
     /// Wants only metadata where that is enough: less to send, and no Secret's content comes here at all.
@@ -81,19 +88,14 @@ impl Ask {
         self
     }
 
-    /// Reads at most so many bytes.
-    pub(super) fn limit(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
-        self
-    }
-
     fn request(&self) -> Result<Request<Body>, Trouble> {
         // A server that cannot give only the metadata gives the whole object.
-        let accept = if self.metadata_only {
-            "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,\
-             application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-        } else {
-            "application/json"
+        let accept = match (self.metadata_only, self.list) {
+            (false, _) => "application/json",
+            (true, false) => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+            (true, true) => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+            }
         };
         let mut request =
             Request::builder().method(&self.method).uri(&self.path).header(header::ACCEPT, accept);

@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::api::{Api, Ask, LIST_LIMIT};
+use super::api::{Api, Ask};
 use super::delete::delete;
 use super::refusal::{Act, refusal};
 use super::resource::{Resource, segment};
@@ -122,7 +122,7 @@ impl Store<'_> {
             let path = resource().collection(Some(self.namespace));
             let selector = segment(&format!("{LABEL}=true"));
             let path = format!("{path}?labelSelector={selector}&limit={PAGE}&continue={}", segment(&next));
-            let answer = self.api.send(Ask::get(path).limit(LIST_LIMIT)).await?;
+            let answer = self.api.send(Ask::list(path)).await?;
             let page: Page = serde_json::from_slice(&answer.body)
                 .map_err(|_| Trouble::Garbage("no list of ConfigMaps".to_owned()))?;
             all.extend(page.items);

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde_json::Value;
 
-use super::api::{Api, Ask, LIST_LIMIT};
+use super::api::{Api, Ask};
 use super::glances::Glances;
 use super::list::read_page;
 use super::live::{identity, live};
@@ -111,7 +111,7 @@ async fn list(
     let (mut found, mut scanned, mut next) = (BTreeMap::new(), 0, String::new());
     loop {
         let path = format!("{collection}?limit={page}&continue={}", segment(&next));
-        let answer = eye.api.send(Ask::get(path).metadata_only(metadata_only).limit(LIST_LIMIT)).await?;
+        let answer = eye.api.send(Ask::list(path).metadata_only(metadata_only)).await?;
         let more = read_page(&answer.body, |object| {
             scanned += 1;
             let id = identity(any, object).filter(|id| wanted.contains(id));

@@ -35,6 +35,9 @@ pub(super) fn refusal(act: Act, id: &ObjectId, trouble: &Trouble) -> Refusal {
         400 | 405 | 406 | 413 | 415 => {
             Refusal::lasting(HoldReason::Rejected, format!("the API server rejects it: {said}"))
         }
+        _ if has_no_schema(status) => {
+            Refusal::lasting(HoldReason::Rejected, format!("the API server rejects it: {said}"))
+        }
         _ if is_denied(status) => Refusal::lasting(HoldReason::Rejected, format!("it is denied: {said}")),
         _ if is_too_large(status) => Refusal::lasting(
             HoldReason::Rejected,
@@ -106,6 +109,11 @@ fn is_immutable(status: &Status) -> bool {
 
 fn is_denied(status: &Status) -> bool {
     status.message.contains("denied the request") || status.message.contains("denied request")
+}
+
+/// A field that the kind does not have, or of another type: a 500, strangely.
+fn has_no_schema(status: &Status) -> bool {
+    status.message.contains("failed to create typed patch object")
 }
 
 fn is_too_large(status: &Status) -> bool {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
-use super::api::{Api, Ask, LIST_LIMIT};
+use super::api::{Api, Ask};
 use super::resource::{Resource, version_path};
 use crate::target::{KindRef, Served};
 use evidence::{Document, Registration};
@@ -108,7 +108,7 @@ fn is_listed(documents: &Documents, kind: &KindRef) -> bool {
 
 async fn documents(api: &Api, versions: BTreeSet<(String, String)>) -> Documents {
     let ask = |(group, version): (String, String)| async {
-        let answer = api.send(Ask::get(version_path(&group, &version)).limit(LIST_LIMIT)).await;
+        let answer = api.send(Ask::list(version_path(&group, &version))).await;
         let document = Document::read(&group, &version, answer);
         ((group, version), document)
     };

@@ -43,6 +43,12 @@ fn each_answer_has_its_reason() {
         (418, said(r#"admission webhook "w" denied the request: no"#), Rejected, false),
         (500, said(r#"failed calling webhook "w": connection refused"#), ApplyFailed, true),
         (500, said("etcdserver: request is too large"), Rejected, false),
+        (
+            500,
+            said("failed to create typed patch object (a/x; apps/v1): .spec.a: field not declared in schema"),
+            Rejected,
+            false,
+        ),
         (503, said(""), ApplyFailed, true),
         (504, said("timeout"), ApplyFailed, true),
         (429, said(""), ApplyFailed, true),

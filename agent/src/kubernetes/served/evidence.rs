@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kubernetes::api::{Answer, Api, Ask, LIST_LIMIT};
+use crate::kubernetes::api::{Answer, Api, Ask};
 use crate::kubernetes::resource::{Resource, segment};
 use crate::kubernetes::trouble::Trouble;
 use crate::target::KindRef;
@@ -108,7 +108,7 @@ impl Registration {
 /// Every [`Registration`] of these groups.
 pub(super) async fn registrations(api: &Api, groups: &BTreeSet<&str>) -> Result<Vec<Registration>, String> {
     let path = "/apis/apiregistration.k8s.io/v1/apiservices".to_owned();
-    let list: Value = read(api, Ask::get(path).limit(LIST_LIMIT)).await?;
+    let list: Value = read(api, Ask::list(path)).await?;
     let items = list.get("items").and_then(Value::as_array).filter(|items| !items.is_empty());
     let items = items.ok_or("the list of APIServices is empty")?;
     let registration = |item: &Value| {
@@ -132,8 +132,11 @@ pub(super) async fn definitions(
     groups: &BTreeSet<&str>,
     most: usize,
 ) -> Result<Vec<Definition>, String> {
+    if groups.iter().all(|group| group.is_empty()) {
+        return Ok(Vec::new());
+    }
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let list: Value = read(api, Ask::get(path.to_owned()).metadata_only(true).limit(LIST_LIMIT)).await?;
+    let list: Value = read(api, Ask::list(path.to_owned()).metadata_only(true)).await?;
     let items = list.get("items").and_then(Value::as_array).ok_or("the list of definitions is not one")?;
     let names = items.iter().filter_map(|item| item.pointer("/metadata/name").and_then(Value::as_str));
     let of_groups = |name: &&str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));

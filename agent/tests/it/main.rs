@@ -1,0 +1,3 @@
+//! The agent on real parts.
+
+mod kubernetes;
