@@ -17,14 +17,138 @@
 //!
 //! Lists are [`page::Page`]s with `?limit=&cursor=`. Errors are `cdn::wire::Problem`.
 
+pub mod agent;
 pub mod audit;
 pub mod clusters;
+pub mod global_services;
 pub mod holds;
 pub mod join_tokens;
+mod openapi;
 pub mod page;
+pub mod publisher;
 pub mod publishers;
+mod queries;
 pub mod releases;
 pub mod removals;
 pub mod services;
 pub mod sources;
 pub mod whoami;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::db::audit::{Act, add};
+use crate::db::{Write, idempotency};
+use crate::error::Result;
+use crate::{follow, pass};
+
+pub use openapi::openapi;
+
+/// All routes, and the description that is made of them.
+fn all() -> OpenApiRouter<Arc<App>> {
+    let agents = OpenApiRouter::new()
+        .routes(routes!(agent::desired))
+        .routes(routes!(agent::report))
+        .routes(routes!(agent::join))
+        .routes(routes!(agent::renew));
+    let publishers = OpenApiRouter::new()
+        .routes(routes!(publisher::wanted))
+        .routes(routes!(releases::register))
+        .routes(routes!(publisher::publish_status));
+    agents.merge(publishers).merge(fleet()).merge(work()).merge(people())
+}
+
+fn fleet() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(clusters::list))
+        .routes(routes!(clusters::get, clusters::patch, clusters::delete))
+        .routes(routes!(clusters::approve))
+        .routes(routes!(clusters::revoke))
+        .routes(routes!(clusters::recover))
+        .routes(routes!(removals::list, removals::create))
+        .routes(routes!(holds::list))
+        .routes(routes!(holds::approve))
+}
+
+fn work() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::get, sources::put, sources::delete))
+        .routes(routes!(services::list))
+        .routes(routes!(services::get, services::put, services::delete))
+        .routes(routes!(services::undo))
+        .routes(routes!(services::pin))
+        .routes(routes!(services::resume))
+        .routes(routes!(global_services::list))
+        .routes(routes!(global_services::get, global_services::put, global_services::delete))
+        .routes(routes!(releases::list))
+        .routes(routes!(releases::get))
+}
+
+fn people() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(join_tokens::list, join_tokens::create))
+        .routes(routes!(join_tokens::revoke))
+        .routes(routes!(publishers::list, publishers::create))
+        .routes(routes!(publishers::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(openapi::shown))
+}
+
+/// The router of a process.
+pub(crate) fn router(app: Arc<App>) -> axum::Router {
+    let (router, _description) = all().split_for_parts();
+    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app)
+}
+
+async fn no_route() -> crate::error::Error {
+    crate::error::Error::not_found("There is no such route; `GET /v1/openapi.json` lists them.")
+}
+
+async fn no_method() -> crate::error::Error {
+    crate::error::Error::no_method()
+}
+
+/// Writes an audit row.
+pub(crate) async fn audited(
+    tx: &mut Write,
+    app: &App,
+    who: &str,
+    did: (&str, &str),
+    detail: Value,
+) -> Result<()> {
+    let act = Act { who, verb: did.0, object: did.1, at: app.clock.now_ms() };
+    Ok(add(tx, act, &detail).await?)
+}
+
+/// What an `Idempotency-Key` made before, if it did.
+pub(crate) async fn made_before(tx: &mut Write, key: Option<&str>, verb: &str) -> Result<Option<String>> {
+    match key {
+        Some(key) => Ok(idempotency::made(tx, key, verb).await?),
+        None => Ok(None),
+    }
+}
+
+/// Remembers what an `Idempotency-Key` made.
+pub(crate) async fn remember(tx: &mut Write, app: &App, key: Option<&str>, made: (&str, &str)) -> Result<()> {
+    match key {
+        Some(key) => Ok(idempotency::remember(tx, key, made.0, made.1, app.clock.now_ms()).await?),
+        None => Ok(()),
+    }
+}
+
+/// Makes a write durable, and lets memory and, if assignments may be others now, clusters follow.
+pub(crate) async fn commit(tx: Write, app: &App, reassigns: bool) -> Result<()> {
+    tx.commit().await?;
+    if reassigns {
+        pass::ask(app).await;
+    } else {
+        follow::follow(app).await?;
+    }
+    Ok(())
+}

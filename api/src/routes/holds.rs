@@ -1,10 +1,27 @@
 //! Holds: what agents refuse or wait for. `GET /v1/holds`, `POST /v1/holds/{digest}/approve`.
 
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
 use cdn::envelope::Signature;
+use cdn::limits::SIGNATURES;
 use cdn::{ClusterId, Digest, ServiceName, document};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde_json::json;
+use utoipa::ToSchema;
+
+pub use super::queries::HoldQuery;
+
+use super::page::{Page, rows};
+use super::{audited, clusters, commit};
+use crate::app::App;
+use crate::auth::Admin;
+use crate::db::holds::{self as rows_of, HoldRow, Listed};
+use crate::db::{approvals, clusters as cluster_rows};
+use crate::error::{Error, Result};
+use crate::extract::{Json as Body, Named, Query};
 
 /// A hold that a cluster reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -53,20 +70,75 @@ pub struct Approval {
     pub approved_by: String,
 }
 
-/// Which holds.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct HoldQuery {
-    /// Only those of this cluster, by name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// Only those with this reason code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// At most this many entries; 100 unless said, at most 1,000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
+/// The holds of all clusters' last reports.
+#[utoipa::path(get, path = "/v1/holds", tag = "holds", security(("admin" = [])), params(HoldQuery),
+    responses((status = 200, body = Page<Hold>)))]
+pub(crate) async fn list(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    Query(query): Query<HoldQuery>,
+) -> Result<Json<Page<Hold>>> {
+    let mut conn = app.db.read().await?;
+    let cluster = match &query.cluster {
+        Some(cluster) => Some(clusters::found(&mut conn, cluster).await?.cluster.id),
+        None => None,
+    };
+    let after = query.cursor.as_deref().map(behind).transpose()?;
+    let limit = rows(query.limit);
+    let listed = Listed {
+        cluster: cluster.as_ref(),
+        reason: query.reason.as_deref(),
+        after: after.as_ref().map(|(cluster, place)| (cluster, *place)),
+        limit,
+    };
+    let found = rows_of::list(&mut conn, &listed).await?;
+    let key = |row: &HoldRow| format!("{}.{}", row.hold.cluster, row.place);
+    Ok(Json(Page::of(found, limit, key).map(|row| row.hold)))
+}
+
+fn behind(cursor: &str) -> Result<(ClusterId, i64)> {
+    let wrong = || Error::malformed("`cursor` is none of a page of this list.");
+    let (cluster, place) = cursor.split_once('.').ok_or_else(wrong)?;
+    Ok((cluster.parse().map_err(|_| wrong())?, place.parse().map_err(|_| wrong())?))
+}
+
+/// Says yes to exactly one hold. Its cluster recomputes the digest, and acts on exactly that, once.
+#[utoipa::path(post, path = "/v1/holds/{digest}/approve", tag = "holds", security(("admin" = [])),
+    params(("digest" = String, Path)), request_body = Approve,
+    responses((status = 200, body = Approval), (status = 404, body = crate::routes::openapi::Problem),
+        (status = 422, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn approve(
+    admin: Admin,
+    State(app): State<Arc<App>>,
+    Named(digest): Named<Digest>,
+    Body(approve): Body<Approve>,
+) -> Result<Json<Approval>> {
+    if approve.signatures.len() > SIGNATURES {
+        return Err(Error::invalid("invalid_body", format!("At most {SIGNATURES} signatures are read.")));
+    }
+    if app.signer.trust().root().roles.approver.is_some() && approve.signatures.is_empty() {
+        let detail = "This fleet's root lists approvers: an approver has to sign the hold's digest.";
+        return Err(Error::invalid("signature_needed", detail));
+    }
+    let mut tx = app.db.write().await?;
+    let missing = || {
+        Error::not_found("No cluster reports such a hold now; it may be resolved, or be another one by now.")
+    };
+    let held = rows_of::of_digest(&mut tx, digest).await?.ok_or_else(missing)?;
+    let approval = Approval {
+        hold: digest,
+        cluster: held.cluster,
+        service: held.hold.service,
+        approved_at: app.clock.now(),
+        approved_by: admin.who.clone(),
+    };
+    let wire = document::Approval { hold: digest, signatures: approve.signatures };
+    approvals::put(&mut tx, &approval, &wire).await?;
+    let change = tx.change();
+    cluster_rows::touch(&mut tx, &approval.cluster, change).await?;
+    let detail =
+        json!({"cluster": approval.cluster, "service": approval.service, "reason": held.hold.reason});
+    audited(&mut tx, &app, &admin.who, ("hold.approve", &digest.to_string()), detail).await?;
+    commit(tx, &app, true).await?;
+    Ok(Json(approval))
 }

@@ -1,11 +1,31 @@
 //! Releases: a publisher registers one with `POST /v1/releases` (the envelope as it is, at most 16 KiB); people list
 //! those of a service with `GET /v1/services/{project}/{name}/releases` and read one with `GET /v1/releases/{digest}`.
 
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
 use cdn::document::Release as Document;
+use cdn::envelope::Envelope;
+use cdn::trust::{MinSeqs, Verified};
 use cdn::{Digest, ServiceName};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
+
+use super::page::{Page, PageQuery};
+use super::services::found;
+use super::{audited, commit};
+use crate::app::App;
+use crate::auth::{Admin, Publisher};
+use crate::db::releases::{self as rows_of, NewRelease};
+use crate::db::{Conn, fleet, services};
+use crate::error::{Error, Result};
+use crate::extract::{InProject, Named, Query, Raw};
+
+const ENVELOPE_BYTES: usize = 16 << 10;
 
 /// A registered release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,4 +76,109 @@ pub struct Registered {
     pub release: Digest,
     /// Whether clusters are assigned it now; not while the service is pinned to another.
     pub current: bool,
+}
+
+/// Registers a release: the envelope as it lies in the store, and nothing of what it names.
+#[utoipa::path(post, path = "/v1/releases", tag = "publishers", security(("publisher" = [])),
+    request_body(content = Object, description = "The signed release, at most 16 KiB"),
+    responses((status = 200, body = Registered, description = "It was registered before"), (status = 201, body = Registered),
+        (status = 403, body = crate::routes::openapi::Problem), (status = 404, body = crate::routes::openapi::Problem),
+        (status = 409, body = crate::routes::openapi::Problem), (status = 422, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn register(
+    publisher: Publisher,
+    State(app): State<Arc<App>>,
+    Raw(bytes): Raw<ENVELOPE_BYTES>,
+) -> Result<(StatusCode, Json<Registered>)> {
+    let (document, envelope) = verified(&app, &publisher, &bytes)?;
+    let (digest, service) = (Digest::of(&bytes), document.service.clone());
+    let mut tx = app.db.write().await?;
+    let missing = || {
+        Error::not_found(format!(
+            "There is no service {service}; a person makes it first: `windlass apply -f`."
+        ))
+    };
+    let before = services::get(&mut tx, &service).await?.ok_or_else(missing)?;
+    if rows_of::get(&mut tx, digest).await?.is_some() {
+        let current = before.release == Some(digest);
+        return Ok((StatusCode::OK, Json(Registered { release: digest, current })));
+    }
+    check_order(&mut tx, &document).await?;
+    let at = app.clock.now_ms();
+    let new = NewRelease { digest, document: &document, envelope, publisher: &publisher.name, at };
+    rows_of::add(&mut tx, &new).await?;
+    fleet::touch_catalog(&mut tx).await?;
+    let detail = json!({"service": service, "bundle": document.bundle, "seq": document.seq,
+        "revision": document.revision.id});
+    audited(&mut tx, &app, &publisher.who, ("release.register", &digest.to_string()), detail).await?;
+    let current = found(&mut tx, &service).await?.release == Some(digest);
+    commit(tx, &app, true).await?;
+    Ok((StatusCode::CREATED, Json(Registered { release: digest, current })))
+}
+
+/// Believes a release as an agent would: by its project's keys in the newest root. What a credential may register is
+/// its own project's, whoever signed it.
+fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Document, &'a str)> {
+    let refused =
+        |error: String| Error::invalid("release_refused", format!("The release is refused: {error}."));
+    let document: Document = Envelope::claim(bytes).map_err(|error| refused(error.to_string()))?;
+    if *document.service.project() != publisher.project {
+        let detail = format!("This credential publishes for project {}.", publisher.project);
+        return Err(Error::forbidden("wrong_project", detail));
+    }
+    let trust = app.signer.trust();
+    Verified::check(&trust, &document.service, bytes, &MinSeqs::default())
+        .map_err(|error| refused(error.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
+    Ok((document, text))
+}
+
+/// Two publishers at once: the second one is told what the first one published.
+async fn check_order(conn: &mut Conn, document: &Document) -> Result<()> {
+    let Some(newest) = rows_of::newest(conn, &document.service).await? else { return Ok(()) };
+    if document.seq > newest.seq {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} is at revision {} with sequence {}; this is revision {} with sequence {}. Publish again from what is newest.",
+        document.service, newest.revision, newest.seq, document.revision.id, document.seq
+    );
+    Err(Error::conflict("not_newer", detail))
+}
+
+/// A service's releases, newest first.
+#[utoipa::path(get, path = "/v1/services/{project}/{name}/releases", tag = "releases", security(("admin" = [])),
+    params(("project" = String, Path), ("name" = String, Path), PageQuery),
+    responses((status = 200, body = Page<Release>), (status = 404, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn list(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    at: InProject,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<Release>>> {
+    let cursor = query.cursor.as_deref().map(str::parse).transpose();
+    let below = cursor.map_err(|_| Error::malformed("`cursor` is none of a page of this list."))?;
+    let mut conn = app.db.read().await?;
+    let service = at.service()?;
+    found(&mut conn, &service).await?;
+    let found = rows_of::list(&mut conn, &service, below.unwrap_or(u64::MAX), query.rows()).await?;
+    Ok(Json(Page::of(found, query.rows(), |release| release.seq.to_string())))
+}
+
+/// One release, with what its publisher signed.
+#[utoipa::path(get, path = "/v1/releases/{digest}", tag = "releases", security(("admin" = [])),
+    params(("digest" = String, Path)),
+    responses((status = 200, body = ReleaseDetail), (status = 404, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn get(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    Named(digest): Named<Digest>,
+) -> Result<Json<ReleaseDetail>> {
+    let missing = || Error::not_found("There is no such release.");
+    let mut conn = app.db.read().await?;
+    let release = rows_of::get(&mut conn, digest).await?.ok_or_else(missing)?;
+    let envelope = rows_of::envelope(&mut conn, digest).await?.ok_or_else(missing)?;
+    let document = Envelope::claim(&envelope).map_err(|error| {
+        Error::invalid("release_refused", format!("What is stored cannot be read: {error}."))
+    })?;
+    Ok(Json(ReleaseDetail { release, document }))
 }

@@ -1,10 +1,28 @@
 //! Removals: services that clusters are to take away. `GET /v1/removals`, `POST /v1/removals`.
 
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
 use cdn::document::RemovalMode;
 use cdn::{ClusterId, ServiceName};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde_json::json;
+use utoipa::ToSchema;
+
+pub use super::queries::RemovalQuery;
+
+use super::page::{Page, rows};
+use super::{audited, clusters, commit};
+use crate::app::App;
+use crate::auth::Admin;
+use crate::db::clusters as cluster_rows;
+use crate::db::removals::{self as rows_of, Listed};
+use crate::error::{Error, Result};
+use crate::extract::{Json as Body, Query};
+use crate::pass;
 
 /// A service that one cluster is to take away: the only way in which a whole service goes (law L6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,20 +63,55 @@ pub struct NewRemoval {
     pub mode: RemovalMode,
 }
 
-/// Which removals.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct RemovalQuery {
-    /// Only those of this cluster, by name or id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// Those that are done as well.
-    #[serde(default)]
-    pub done: bool,
-    /// At most this many entries; 100 unless said, at most 1,000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
+/// The removals, newest first.
+#[utoipa::path(get, path = "/v1/removals", tag = "removals", security(("admin" = [])), params(RemovalQuery),
+    responses((status = 200, body = Page<Removal>)))]
+pub(crate) async fn list(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    Query(query): Query<RemovalQuery>,
+) -> Result<Json<Page<Removal>>> {
+    let mut conn = app.db.read().await?;
+    let cluster = match &query.cluster {
+        Some(cluster) => Some(clusters::found(&mut conn, cluster).await?.cluster.id),
+        None => None,
+    };
+    let limit = rows(query.limit);
+    let listed =
+        Listed { cluster: cluster.as_ref(), done: query.done, before: query.cursor.as_deref(), limit };
+    let found = rows_of::list(&mut conn, &listed).await?;
+    Ok(Json(Page::of(found, limit, |removal| removal.id.clone())))
+}
+
+/// Takes a service that is no longer assigned to a cluster away from it.
+#[utoipa::path(post, path = "/v1/removals", tag = "removals", security(("admin" = [])), request_body = NewRemoval,
+    responses((status = 201, body = Removal), (status = 404, body = crate::routes::openapi::Problem),
+        (status = 409, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn create(
+    admin: Admin,
+    State(app): State<Arc<App>>,
+    Body(new): Body<NewRemoval>,
+) -> Result<(StatusCode, Json<Removal>)> {
+    let mut tx = app.db.write().await?;
+    let row = clusters::found(&mut tx, &new.cluster).await?.cluster;
+    let is_assigned = match row.set {
+        Some(set) => pass::names_of(&mut tx, set).await?.contains(&new.service),
+        None => false,
+    };
+    if is_assigned {
+        let detail =
+            format!("{} is assigned to {}; take it off its targets or labels first.", new.service, row.name);
+        return Err(Error::conflict("still_assigned", detail));
+    }
+    let (at, change) = (app.clock.now_ms(), tx.change());
+    let removal =
+        rows_of::NewRemoval { cluster: &row.id, service: &new.service, mode: new.mode, by: &admin.who, at };
+    let id = rows_of::add(&mut tx, &removal).await?;
+    cluster_rows::touch(&mut tx, &row.id, change).await?;
+    let detail = json!({"service": new.service, "mode": new.mode});
+    audited(&mut tx, &app, &admin.who, ("removal.create", row.id.as_str()), detail).await?;
+    let made = rows_of::get(&mut tx, &id).await?;
+    commit(tx, &app, true).await?;
+    let missing = || Error::not_found("The removal was done meanwhile.");
+    Ok((StatusCode::CREATED, Json(made.ok_or_else(missing)?)))
 }

@@ -1,13 +1,35 @@
 //! Services: `GET /v1/services` lists both kinds, `PUT /v1/services/{project}/{name}` makes one with explicit targets,
 //! `PUT /v1/global-services/{project}/{name}` one with a selector; a name is unique over both.
 
-use std::collections::BTreeMap;
+mod change;
+mod check;
+mod follow;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use cdn::document::ServiceOptions;
 use cdn::wire::{PublishStatus, Renderer};
-use cdn::{Digest, ServiceName};
+use cdn::{Digest, ProjectName, ServiceName};
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
+
+pub use super::queries::{DeleteQuery, ServiceQuery};
+
+use super::page::{Page, rows};
+use crate::app::App;
+use crate::auth::Admin;
+use crate::db::Conn;
+use crate::db::services::{self as rows_of, Listed};
+use crate::error::{Error, Result};
+use crate::extract::{InProject, Query, tagged};
+
+pub(crate) use change::{__path_delete, __path_put, Put, delete, delete_one, put, put_one};
+pub(crate) use follow::{__path_pin, __path_resume, __path_undo, pin, resume, undo};
 
 pub use crate::selector::{Expression, Operator, Selector};
 
@@ -134,6 +156,25 @@ impl Default for Options {
     }
 }
 
+impl ServiceSpec {
+    /// The services that it depends on; names were checked when it was put.
+    pub(crate) fn depends_on_names(&self, project: &ProjectName) -> Vec<ServiceName> {
+        full_names(&self.depends_on, project)
+    }
+}
+
+impl Options {
+    /// As sets carry them.
+    pub(crate) fn to_wire(&self, project: &ProjectName) -> ServiceOptions {
+        let formerly = full_names(&self.formerly, project);
+        ServiceOptions { prune: self.prune, suspend: self.suspend, formerly }
+    }
+}
+
+fn full_names(names: &[String], project: &ProjectName) -> Vec<ServiceName> {
+    names.iter().filter_map(|name| ServiceName::new(project.clone(), name).ok()).collect()
+}
+
 /// What becomes of a service's objects in a cluster that is no longer a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -146,15 +187,6 @@ pub enum OnUnassign {
     Orphan,
     /// They are deleted, on the same proof as every prune: a removal with mode `delete` is written.
     Delete,
-}
-
-/// `DELETE /v1/services/{project}/{name}?mode=...`: what becomes of its objects in the clusters that run it.
-#[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct DeleteQuery {
-    /// `delete` or `orphan`.
-    #[param(value_type = String)]
-    pub mode: Option<cdn::document::RemovalMode>,
 }
 
 /// The answer to a `DELETE`.
@@ -188,4 +220,55 @@ pub struct Moved {
     pub follow: Follow,
     /// The same in one sentence, with the next step.
     pub message: String,
+}
+
+/// The services of both kinds, by name.
+#[utoipa::path(get, path = "/v1/services", tag = "services", security(("admin" = [])), params(ServiceQuery),
+    responses((status = 200, body = Page<Service>)))]
+pub(crate) async fn list(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    Query(query): Query<ServiceQuery>,
+) -> Result<Json<Page<Service>>> {
+    page(&app, &query, None).await.map(Json)
+}
+
+/// A page of one kind, or of both.
+pub(crate) async fn page(
+    app: &App,
+    query: &ServiceQuery,
+    kind: Option<ServiceKind>,
+) -> Result<Page<Service>> {
+    let limit = rows(query.limit);
+    let listed = Listed { kind, project: query.project.as_ref(), after: query.cursor.as_deref(), limit };
+    let found = rows_of::list(&mut *app.db.read().await?, &listed).await?;
+    Ok(Page::of(found, limit, |service| service.name.to_string()))
+}
+
+/// One service of either kind.
+#[utoipa::path(get, path = "/v1/services/{project}/{name}", tag = "services", security(("admin" = [])),
+    params(("project" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = Service), (status = 404, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn get(
+    _admin: Admin,
+    State(app): State<Arc<App>>,
+    at: InProject,
+) -> Result<(HeaderMap, Json<Service>)> {
+    let service = shown(&app, &at.service()?).await?;
+    Ok(tagged(service.version, service))
+}
+
+/// A service with its counts.
+pub(crate) async fn shown(app: &App, name: &ServiceName) -> Result<Service> {
+    let mut conn = app.db.read().await?;
+    let mut service = found(&mut conn, name).await?;
+    service.health = rows_of::health(&mut conn, name).await?;
+    Ok(service)
+}
+
+/// The row of a name.
+pub(crate) async fn found(conn: &mut Conn, name: &ServiceName) -> Result<Service> {
+    let missing =
+        || Error::not_found(format!("There is no service {name}; `windlass get services` lists them."));
+    rows_of::get(conn, name).await?.ok_or_else(missing)
 }

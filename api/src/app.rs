@@ -1,0 +1,71 @@
+//! What every request and every loop of this process shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use cdn::Digest;
+use program::observe::Part;
+use store::Store;
+use tokio::sync::{Mutex, Notify, Semaphore};
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::desired::Signer;
+use crate::limiter::Limiter;
+use crate::meters::Meters;
+use crate::reports::Reports;
+use crate::table::Table;
+
+/// Shared state.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) db: Db,
+    pub(crate) table: Table,
+    pub(crate) store: Store,
+    pub(crate) signer: Signer,
+    pub(crate) clock: Clock,
+    /// The hash of the bootstrap admin token.
+    pub(crate) admin: Digest,
+    /// Bounds wrong credentials.
+    pub(crate) limiter: Limiter,
+    pub(crate) meters: Meters,
+    pub(crate) reports: Reports,
+    pub(crate) passes: Passes,
+    pub(crate) follow: Follow,
+    /// Requests that are being answered, polls without news aside.
+    pub(crate) requests: Arc<Semaphore>,
+    pub(crate) max_requests: u32,
+    /// Seconds that agents are told to wait, if it is not what they do by themselves.
+    pub(crate) poll_seconds: u64,
+}
+
+/// Who waits for the next pass of assignment, see [`crate::pass`].
+#[derive(Debug)]
+pub(crate) struct Passes {
+    pub(crate) asked: AtomicU64,
+    pub(crate) served: AtomicU64,
+    pub(crate) turn: Mutex<()>,
+    pub(crate) wake: Notify,
+    pub(crate) part: Part,
+}
+
+/// How far memory has followed the change log, see [`crate::follow`].
+#[derive(Debug)]
+pub(crate) struct Follow {
+    pub(crate) change: AtomicI64,
+    pub(crate) turn: Mutex<()>,
+    pub(crate) part: Part,
+}
+
+impl Passes {
+    pub(crate) fn new(part: Part) -> Self {
+        let (asked, served) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { asked, served, turn: Mutex::new(()), wake: Notify::new(), part }
+    }
+}
+
+impl Follow {
+    pub(crate) fn new(part: Part) -> Self {
+        Self { change: AtomicI64::new(-1), turn: Mutex::new(()), part }
+    }
+}

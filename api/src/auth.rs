@@ -1,0 +1,191 @@
+//! Who asks. Each route names the kind of credential that it is for by taking one of these; there is no other way to
+//! learn who asks, so a route without one knows nobody, and a foreign credential never reaches a route's code (law L9).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use cdn::secret::{Token, TokenKind};
+use cdn::{ClusterId, Digest, ProjectName, Secret};
+use http::request::Parts;
+use http::{HeaderMap, header};
+
+use crate::app::App;
+use crate::db::clusters::slots;
+use crate::db::{clusters, join_tokens, publishers};
+use crate::error::{Error, Result};
+use crate::follow;
+use crate::routes::clusters::ClusterState;
+use crate::table::Known;
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// A person or CI.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(crate) who: String,
+}
+
+/// A publisher of one project.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub(crate) who: String,
+    pub(crate) name: String,
+    pub(crate) project: ProjectName,
+}
+
+/// An active cluster.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) id: ClusterId,
+    pub(crate) known: Known,
+}
+
+/// Somebody with a join token that is known here; the join itself checks its bounds and spends it.
+#[derive(Debug)]
+pub(crate) struct Joiner {
+    pub(crate) hash: Digest,
+    pub(crate) fleet: Option<Digest>,
+}
+
+/// The bearer's text, not yet looked at.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The token of a request, of the kind that its route is for.
+fn token(headers: &HeaderMap, kind: TokenKind) -> Result<Token> {
+    let missing = "Send `Authorization: Bearer <token>`.";
+    let text = bearer(headers).ok_or_else(|| Error::unauthorized("no_credential", missing))?;
+    let token: Token = text
+        .parse()
+        .map_err(|error| Error::unauthorized("malformed_credential", format!("This is {error}.")))?;
+    if token.kind() != kind {
+        let detail = format!("This route takes a token that begins with `{}_`.", kind.prefix());
+        return Err(Error::forbidden("wrong_credential", detail));
+    }
+    Ok(token)
+}
+
+fn unknown() -> Error {
+    let detail = "The credential is not known here, or was revoked; check that it belongs to this fleet.";
+    Error::unauthorized("unknown_credential", detail)
+}
+
+/// Counts a credential that memory does not know, before anything costly is done for it.
+pub(crate) fn allow(app: &App, from: IpAddr) -> Result<()> {
+    if app.limiter.allows(from, app.clock.now_ms()) {
+        Ok(())
+    } else {
+        Err(Error::slow_down("Too many unknown credentials came from this network; wait a minute."))
+    }
+}
+
+fn peer(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0)
+}
+
+/// All bytes are compared, whatever differs first.
+fn same(a: Digest, b: Digest) -> bool {
+    a.as_bytes().iter().zip(b.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = token(&parts.headers, TokenKind::Admin)?;
+        if same(token.hash(), app.admin) {
+            return Ok(Self { who: "admin".to_owned() });
+        }
+        allow(app, peer(parts))?;
+        Err(unknown())
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Publisher {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = token(&parts.headers, TokenKind::Publisher)?;
+        let found = publishers::of_credential(&mut *app.db.read().await?, token.hash()).await?;
+        let Some(publisher) = found else {
+            allow(app, peer(parts))?;
+            return Err(unknown());
+        };
+        let who = format!("publisher:{}", publisher.name);
+        Ok(Self { who, name: publisher.name, project: publisher.project })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Joiner {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = token(&parts.headers, TokenKind::Join)?;
+        if join_tokens::of_hash(&mut *app.db.read().await?, token.hash()).await?.is_none() {
+            allow(app, peer(parts))?;
+            return Err(unknown());
+        }
+        Ok(Self { hash: token.hash(), fleet: token.fleet() })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Cluster {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = token(&parts.headers, TokenKind::Cluster)?;
+        cluster(app, token.secret(), peer(parts)).await
+    }
+}
+
+/// The cluster of a credential, active, by whatever it takes: memory, then the database.
+pub(crate) async fn cluster(app: &App, token: &Secret, from: IpAddr) -> Result<Cluster> {
+    let credential = token.hash();
+    let known = match app.table.known(credential) {
+        Some(known) if !known.is_next => known,
+        Some(_) | None => learn(app, token, from).await?,
+    };
+    match known.state {
+        ClusterState::Active => Ok(Cluster { id: known.id.clone(), known }),
+        ClusterState::Pending => Err(pending()),
+        ClusterState::Revoked => Err(revoked()),
+    }
+}
+
+pub(crate) fn pending() -> Error {
+    Error::forbidden("pending", "A person has to approve this cluster first: `windlass approve`.")
+}
+
+pub(crate) fn revoked() -> Error {
+    let detail =
+        "This cluster was revoked. What it runs goes on running; to manage it again, let it join anew.";
+    Error::unauthorized("revoked", detail)
+}
+
+/// Asks the database about a credential that memory does not know: another replica may have made it. One that was
+/// handed out as the next takes over now, since it has been used, and the one before it dies.
+pub(crate) async fn learn(app: &App, token: &Secret, from: IpAddr) -> Result<Known> {
+    let text = token.expose();
+    let is_whole = text.parse::<Token>().is_ok_and(|token| token.kind() == TokenKind::Cluster);
+    if !is_whole {
+        return Err(unknown());
+    }
+    allow(app, from)?;
+    let credential = token.hash();
+    let found = slots::of_credential(&mut *app.db.read().await?, credential).await?;
+    let Some(row) = found else { return Err(unknown()) };
+    if row.next_credential == Some(credential) && row.state == ClusterState::Active {
+        let mut tx = app.db.write().await?;
+        let change = tx.change();
+        clusters::promote(&mut tx, credential, change).await?;
+        tx.commit().await?;
+    }
+    follow::follow(app).await?;
+    app.table.known(credential).filter(|known| !known.is_next).ok_or_else(unknown)
+}

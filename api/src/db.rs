@@ -1,0 +1,250 @@
+//! The database: SQLite in one file, or PostgreSQL; one set of queries for both, one file a noun.
+//!
+//! What both understand is used, and nothing else: text and bigint, numbered parameters, `on conflict`, `returning`,
+//! and `values` lists for batches. A route begins one [`Write`], which is its transaction; a read takes a connection.
+
+pub(crate) mod approvals;
+pub(crate) mod audit;
+pub(crate) mod clusters;
+pub(crate) mod documents;
+mod filter;
+pub(crate) mod fleet;
+pub(crate) mod holds;
+pub(crate) mod idempotency;
+pub(crate) mod join_tokens;
+pub(crate) mod publishers;
+pub(crate) mod releases;
+pub(crate) mod removals;
+pub(crate) mod reports;
+pub(crate) mod services;
+pub(crate) mod sources;
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use cdn::Secret;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(crate) type Conn = AnyConnection;
+pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// How long a request waits for a connection, or for its turn to write.
+const WAIT: Duration = Duration::from_secs(10);
+/// Rows in one statement of a batch: 1,000 rows of ten columns stay below SQLite's 32,766 parameters.
+pub(crate) const BATCH: usize = 1_000;
+
+/// The database.
+#[derive(Clone, Debug)]
+pub(crate) struct Db {
+    pool: AnyPool,
+    kind: Kind,
+    /// One write at a time in this process: SQLite has one writer, and waiting here is fair where its own is not.
+    turn: Arc<Semaphore>,
+}
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Db {
+    /// Opens the database, which is made where it is a missing file, and brings its tables up to date.
+    pub(crate) async fn open(url: &Secret, connections: u32) -> anyhow::Result<Self> {
+        sqlx::any::install_default_drivers();
+        let (kind, url) = address(url)?;
+        let options: AnyConnectOptions = url
+            .expose()
+            .parse()
+            .context("the database's address cannot be read; write a path or postgres://")?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(WAIT)
+            .after_connect(move |conn, _| Box::pin(prepare(conn, kind)))
+            .connect_with(options)
+            .await
+            .context("the database cannot be opened; check the path or address, and that this user may write there")?;
+        sqlx::migrate!("./migrations").run(&pool).await.context(
+            "the database's tables cannot be brought up to date; was it used by a newer windlass-api?",
+        )?;
+        Ok(Self { pool, kind, turn: Arc::new(Semaphore::new(1)) })
+    }
+
+    /// A connection to read with.
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Any>> {
+        let since = std::time::Instant::now();
+        let conn = self.pool.acquire().await;
+        metrics::histogram!("windlass_db_wait_seconds").record(since.elapsed());
+        conn
+    }
+
+    /// A transaction to write with. It holds the fleet's row from its first statement on, so that of two transactions,
+    /// also of two replicas, one sees all of the other.
+    pub(crate) async fn write(&self) -> Result<Write> {
+        let since = std::time::Instant::now();
+        let turn = tokio::time::timeout(WAIT, Arc::clone(&self.turn).acquire_owned()).await;
+        let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+        let mut tx = self.pool.begin().await?;
+        let change = fleet::advance(&mut tx).await?;
+        metrics::histogram!("windlass_db_wait_seconds").record(since.elapsed());
+        Ok(Write { tx, change, kind: self.kind, _turn: turn })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A transaction. Dropped without [`Write::commit`] it has not been.
+#[derive(Debug)]
+pub(crate) struct Write {
+    tx: Transaction<'static, Any>,
+    change: i64,
+    kind: Kind,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Write {
+    /// The number of this change in the change log.
+    pub(crate) fn change(&self) -> i64 {
+        self.change
+    }
+
+    /// Makes it durable, and tells other replicas.
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        if self.kind == Kind::Postgres {
+            sqlx::query("notify windlass_change").execute(&mut *self.tx).await?;
+        }
+        self.tx.commit().await
+    }
+}
+
+impl Deref for Write {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.tx
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.tx
+    }
+}
+
+/// A path or a URL as the URL that the driver reads.
+fn address(text: &Secret) -> anyhow::Result<(Kind, Secret)> {
+    let url = text.expose();
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok((Kind::Postgres, text.clone()));
+    }
+    let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
+    let path = if url.starts_with("sqlite:///") {
+        format!("/{}", path.trim_start_matches('/'))
+    } else {
+        path.to_owned()
+    };
+    if path.is_empty() || path.contains("://") || path.contains(['?', '#', '%']) {
+        bail!("`--database` is neither a path nor a postgres:// address; paths have none of ? # %");
+    }
+    Ok((Kind::Sqlite, Secret::new(format!("sqlite://{path}?mode=rwc"))))
+}
+
+/// What is acked must survive a power cut (law L11): WAL alone, with its default of NORMAL, lost acked rows when tried.
+async fn prepare(conn: &mut Conn, kind: Kind) -> Result<()> {
+    match kind {
+        Kind::Sqlite => {
+            for pragma in [
+                "pragma journal_mode = wal",
+                "pragma synchronous = full",
+                "pragma busy_timeout = 10000",
+                "pragma foreign_keys = on",
+            ] {
+                sqlx::query(pragma).execute(&mut *conn).await?;
+            }
+        }
+        Kind::Postgres => {
+            for setting in
+                ["set statement_timeout = '30s'", "set idle_in_transaction_session_timeout = '60s'"]
+            {
+                sqlx::query(setting).execute(&mut *conn).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `($1,$2),($3,$4)`: the list of a batch. Made of numbers alone.
+pub(crate) fn rows(count: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let row: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", row.join(","))
+    };
+    (0..count).map(row).collect::<Vec<_>>().join(",")
+}
+
+/// A column's text as what it must be.
+pub(crate) fn text<T: FromStr>(text: &str) -> Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A column's text as what may be there.
+pub(crate) fn maybe<T: FromStr>(column: Option<&str>) -> Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    column.map(text).transpose()
+}
+
+/// A column's JSON.
+pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A word of a wire enum, as the column holds it.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(_) | Err(_) => String::new(),
+    }
+}
+
+/// The wire enum of a column's word.
+pub(crate) fn of_word<T: DeserializeOwned>(word: &str) -> Result<T> {
+    serde_json::from_value(word.into()).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// A document as a column's text.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
+    String::from_utf8(cdn::json::canonical_of(value)).unwrap_or_default()
+}
+
+/// A count or a sequence as the database holds it; what does not fit would be after the year 292,000,000.
+pub(crate) fn int(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The same the other way; the database holds nothing below 0.
+pub(crate) fn nat(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

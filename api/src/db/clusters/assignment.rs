@@ -1,0 +1,139 @@
+//! What clusters are assigned: what a pass reads of them, and what it writes.
+
+use std::collections::BTreeMap;
+
+use cdn::document::{Named, ProjectValues};
+use cdn::{ClusterId, Digest, ProjectName};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, FromRow, Row};
+
+use super::super::{BATCH, Conn, Result, int, json, maybe, nat, rows, text};
+
+/// What a pass reads of an active cluster.
+#[derive(Debug)]
+pub(crate) struct AssignedRow {
+    pub(crate) id: ClusterId,
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) projects: Vec<ProjectName>,
+    pub(crate) own_values: BTreeMap<ProjectName, ProjectValues>,
+    pub(crate) seq: u64,
+    pub(crate) set: Option<Digest>,
+    pub(crate) values: Option<Digest>,
+    pub(crate) extras: String,
+    pub(crate) notes: String,
+    pub(crate) stale: bool,
+    pub(crate) change: i64,
+}
+
+impl FromRow<'_, AnyRow> for AssignedRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self {
+            id: text(row.try_get("id")?)?,
+            name: row.try_get("name")?,
+            labels: json(row.try_get("labels")?)?,
+            projects: json(row.try_get("projects")?)?,
+            own_values: json(row.try_get("own_values")?)?,
+            seq: nat(row.try_get("seq")?),
+            set: maybe(row.try_get::<Option<String>, _>("set_digest")?.as_deref())?,
+            values: maybe(row.try_get::<Option<String>, _>("values_digest")?.as_deref())?,
+            extras: row.try_get("extras")?,
+            notes: row.try_get("notes")?,
+            stale: row.try_get::<i64, _>("stale")? != 0,
+            change: row.try_get("change")?,
+        })
+    }
+}
+
+/// The active clusters: all, or those whose own inputs changed.
+pub(crate) async fn active(conn: &mut Conn, only_stale: bool) -> Result<Vec<AssignedRow>> {
+    let sql =
+        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, notes, stale,
+                 change from clusters where state = 'active' and stale >= $1 order by id";
+    sqlx::query_as(sql).bind(i64::from(only_stale)).fetch_all(conn).await
+}
+
+/// A cluster's new assignment, and the change that it was computed from.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned {
+    pub(crate) id: ClusterId,
+    pub(crate) read_at_change: i64,
+    pub(crate) seq: u64,
+    pub(crate) set: Named,
+    pub(crate) values: Option<Named>,
+    pub(crate) extras: String,
+    pub(crate) notes: String,
+}
+
+/// Writes assignments. A cluster that was changed by somebody else meanwhile keeps what it has; the count of those
+/// written tells.
+pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change: i64) -> Result<usize> {
+    let mut written = 0;
+    for part in all.chunks(BATCH) {
+        let list = rows(part.len(), 9);
+        let (now, number) = (part.len() * 9 + 1, part.len() * 9 + 2);
+        let sql = format!(
+            "update clusters set seq = v.column3, set_digest = v.column4, set_length = v.column5,
+               values_digest = v.column6, values_length = v.column7, extras = v.column8, notes = v.column9,
+               changed_at = ${now}, stale = 0, change = ${number}
+             from (values {list}) as v where clusters.id = v.column1 and clusters.change = v.column2"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for one in part {
+            query = query
+                .bind(one.id.as_str())
+                .bind(one.read_at_change)
+                .bind(int(one.seq))
+                .bind(one.set.digest.to_string())
+                .bind(int(one.set.length))
+                .bind(one.values.map(|values| values.digest.to_string()))
+                .bind(one.values.map(|values| int(values.length)))
+                .bind(one.extras.as_str())
+                .bind(one.notes.as_str());
+        }
+        let done = query.bind(now_ms).bind(change).execute(&mut *conn).await?;
+        written += usize::try_from(done.rows_affected()).unwrap_or(0);
+    }
+    Ok(written)
+}
+
+/// Says that these clusters' assignments are still right, and what is left out of them.
+pub(crate) async fn confirm(conn: &mut Conn, all: &[(ClusterId, i64, String)]) -> Result<usize> {
+    let mut written = 0;
+    for part in all.chunks(BATCH) {
+        let sql = format!(
+            "update clusters set stale = 0, notes = v.column3 from (values {}) as v
+             where clusters.id = v.column1 and clusters.change = v.column2",
+            rows(part.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for (id, change, notes) in part {
+            query = query.bind(id.as_str()).bind(*change).bind(notes.as_str());
+        }
+        let done = query.execute(&mut *conn).await?;
+        written += usize::try_from(done.rows_affected()).unwrap_or(0);
+    }
+    Ok(written)
+}
+
+/// The sets that clusters are assigned.
+pub(crate) async fn sets_in_use(conn: &mut Conn) -> Result<Vec<Digest>> {
+    let sql = "select distinct set_digest from clusters where set_digest is not null";
+    let rows: Vec<(String,)> = sqlx::query_as(sql).fetch_all(conn).await?;
+    rows.iter().map(|row| text(&row.0)).collect()
+}
+
+/// The clusters that are assigned a set.
+pub(crate) async fn of_set(conn: &mut Conn, set: Digest) -> Result<Vec<ClusterId>> {
+    let sql = "select id from clusters where set_digest = $1 and state <> 'revoked'";
+    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(set.to_string()).fetch_all(conn).await?;
+    rows.iter().map(|row| text(&row.0)).collect()
+}
+
+/// The clusters that report a service.
+pub(crate) async fn reporting(conn: &mut Conn, service: &cdn::ServiceName) -> Result<Vec<ClusterId>> {
+    let sql = "select r.cluster from running r join clusters c on c.id = r.cluster
+               where r.service = $1 and c.state <> 'revoked'";
+    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(service.to_string()).fetch_all(conn).await?;
+    rows.iter().map(|row| text(&row.0)).collect()
+}

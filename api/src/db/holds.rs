@@ -1,0 +1,67 @@
+//! Holds, as clusters last reported them.
+
+use cdn::{ClusterId, Digest};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+use super::filter::Filter;
+use super::{Conn, Result, json, text};
+use crate::clock::timestamp;
+use crate::routes::holds::Hold;
+
+const COLUMNS: &str = "select h.cluster, c.name as cluster_name, h.hold, h.place, a.approved_at
+     from holds h join clusters c on c.id = h.cluster
+     left join approvals a on a.hold = h.digest and a.cluster = h.cluster and a.done_at is null";
+
+/// A hold's row; `place` is its place in the report.
+#[derive(Debug)]
+pub(crate) struct HoldRow {
+    pub(crate) hold: Hold,
+    pub(crate) place: i64,
+}
+
+impl FromRow<'_, AnyRow> for HoldRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        let hold: cdn::document::Hold = json(row.try_get("hold")?)?;
+        let hold = Hold {
+            cluster: text(row.try_get("cluster")?)?,
+            cluster_name: row.try_get("cluster_name")?,
+            next: hold.reason.next().to_owned(),
+            hold,
+            approved_at: row.try_get::<Option<i64>, _>("approved_at")?.map(timestamp),
+        };
+        Ok(Self { hold, place: row.try_get("place")? })
+    }
+}
+
+/// Which holds a list shows.
+#[derive(Debug, Default)]
+pub(crate) struct Listed<'a> {
+    pub(crate) cluster: Option<&'a ClusterId>,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) after: Option<(&'a ClusterId, i64)>,
+    pub(crate) limit: i64,
+}
+
+/// A page by cluster and place.
+pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<HoldRow>> {
+    let mut filter = Filter::new(COLUMNS);
+    if let Some(cluster) = listed.cluster {
+        filter.and("h.cluster = ?", [cluster.as_str().into()]);
+    }
+    if let Some(reason) = listed.reason {
+        filter.and("h.reason = ?", [reason.into()]);
+    }
+    if let Some((cluster, place)) = listed.after {
+        let id = || cluster.as_str().into();
+        filter.and("(h.cluster > ? or (h.cluster = ? and h.place > ?))", [id(), id(), place.into()]);
+    }
+    filter.fetch(conn, "h.cluster, h.place", listed.limit).await
+}
+
+/// The hold with this digest: at most one cluster has it, since the cluster is part of the digest.
+pub(crate) async fn of_digest(conn: &mut Conn, digest: Digest) -> Result<Option<Hold>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("h.digest = ?", [digest.to_string().into()]);
+    Ok(filter.fetch::<HoldRow>(conn, "h.cluster, h.place", 1).await?.pop().map(|row| row.hold))
+}

@@ -1,0 +1,133 @@
+//! Releases: kept as they were signed.
+
+use cdn::document::Release as Document;
+use cdn::{Digest, ServiceName};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, FromRow, Row};
+
+use super::filter::Filter;
+use super::{Conn, Result, int, nat, text};
+use crate::clock::timestamp;
+use crate::routes::releases::Release;
+
+const COLUMNS: &str =
+    "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,
+       r.created_at, r.publisher,
+       case when r.digest = coalesce(s.pinned,
+         (select n.digest from releases n where n.service = r.service order by n.seq desc limit 1))
+         then 1 else 0 end as current_one
+     from releases r left join services s on s.name = r.service";
+
+struct ReleaseRow(Release);
+
+impl FromRow<'_, AnyRow> for ReleaseRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self(Release {
+            digest: text(row.try_get("digest")?)?,
+            service: text(row.try_get("service")?)?,
+            bundle: text(row.try_get("bundle")?)?,
+            seq: nat(row.try_get("seq")?),
+            revision: row.try_get("revision")?,
+            subject: row.try_get("subject")?,
+            objects: nat(row.try_get("objects")?),
+            length: nat(row.try_get("length")?),
+            created_at: timestamp(row.try_get("created_at")?),
+            publisher: row.try_get("publisher")?,
+            current: number(row, "current_one")? != 0,
+        }))
+    }
+}
+
+/// A computed number: PostgreSQL calls it int4, SQLite int8.
+fn number(row: &AnyRow, column: &str) -> Result<i64> {
+    row.try_get::<i64, _>(column).or_else(|_| row.try_get::<i32, _>(column).map(i64::from))
+}
+
+/// A release that a publisher registers.
+#[derive(Debug)]
+pub(crate) struct NewRelease<'a> {
+    pub(crate) digest: Digest,
+    pub(crate) document: &'a Document,
+    pub(crate) envelope: &'a str,
+    pub(crate) publisher: &'a str,
+    pub(crate) at: i64,
+}
+
+pub(crate) async fn add(conn: &mut Conn, new: &NewRelease<'_>) -> Result<()> {
+    let sql =
+        "insert into releases (digest, service, bundle, seq, min_seq, revision, subject, objects, length,
+                 envelope, created_at, publisher) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let document = new.document;
+    sqlx::query(sql)
+        .bind(new.digest.to_string())
+        .bind(document.service.to_string())
+        .bind(document.bundle.to_string())
+        .bind(int(document.seq))
+        .bind(int(document.min_seq))
+        .bind(&document.revision.id)
+        .bind(&document.revision.subject)
+        .bind(int(document.objects))
+        .bind(int(document.length))
+        .bind(new.envelope)
+        .bind(new.at)
+        .bind(new.publisher)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn get(conn: &mut Conn, digest: Digest) -> Result<Option<Release>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("r.digest = ?", [digest.to_string().into()]);
+    Ok(filter.fetch::<ReleaseRow>(conn, "r.digest", 1).await?.pop().map(|row| row.0))
+}
+
+/// The exact bytes that were signed.
+pub(crate) async fn envelope(conn: &mut Conn, digest: Digest) -> Result<Option<Vec<u8>>> {
+    let sql = "select envelope from releases where digest = $1";
+    let row: Option<(String,)> = sqlx::query_as(sql).bind(digest.to_string()).fetch_optional(conn).await?;
+    Ok(row.map(|row| row.0.into_bytes()))
+}
+
+/// A page of a service's releases, newest first, below a sequence.
+pub(crate) async fn list(
+    conn: &mut Conn,
+    service: &ServiceName,
+    below: u64,
+    limit: i64,
+) -> Result<Vec<Release>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(below).into()]);
+    let rows = filter.fetch::<ReleaseRow>(conn, "r.seq desc", limit).await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// The newest release of a service.
+pub(crate) async fn newest(conn: &mut Conn, service: &ServiceName) -> Result<Option<Release>> {
+    Ok(list(conn, service, u64::MAX, 1).await?.pop())
+}
+
+/// The lowest sequence that agents which have seen all releases of a service still accept.
+pub(crate) async fn floor(conn: &mut Conn, service: &ServiceName) -> Result<u64> {
+    let sql = "select coalesce(max(min_seq), 0) from releases where service = $1";
+    let row: (i64,) = sqlx::query_as(sql).bind(service.to_string()).fetch_one(conn).await?;
+    Ok(nat(row.0))
+}
+
+/// The newest few of these releases, with their envelopes.
+pub(crate) async fn newest_of(conn: &mut Conn, releases: &[Digest]) -> Result<Vec<(Digest, Vec<u8>)>> {
+    if releases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list: Vec<String> = (1..=releases.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "select digest, envelope from releases where digest in ({}) order by seq desc limit 32",
+        list.join(",")
+    );
+    let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+    for release in releases {
+        query = query.bind(release.to_string());
+    }
+    let rows: Vec<(String, String)> = query.fetch_all(conn).await?;
+    rows.into_iter().map(|(digest, envelope)| Ok((text(&digest)?, envelope.into_bytes()))).collect()
+}

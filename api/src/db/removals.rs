@@ -1,0 +1,114 @@
+//! Removals: what clusters are to take away, until they report it done.
+
+use cdn::document::{Removal as Wire, RemovalMode};
+use cdn::{ClusterId, ServiceName};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+use super::filter::Filter;
+use super::{Conn, Result, of_word, text, word};
+use crate::clock::timestamp;
+use crate::id;
+use crate::routes::removals::Removal;
+
+const COLUMNS: &str =
+    "select m.id, m.cluster, c.name as cluster_name, m.service, m.mode, m.created_at, m.created_by,
+       m.done_at from removals m join clusters c on c.id = m.cluster";
+
+struct RemovalRow(Removal);
+
+impl FromRow<'_, AnyRow> for RemovalRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        Ok(Self(Removal {
+            id: row.try_get("id")?,
+            cluster: text(row.try_get("cluster")?)?,
+            cluster_name: row.try_get("cluster_name")?,
+            service: text(row.try_get("service")?)?,
+            mode: of_word(row.try_get("mode")?)?,
+            created_at: timestamp(row.try_get("created_at")?),
+            created_by: row.try_get("created_by")?,
+            done_at: row.try_get::<Option<i64>, _>("done_at")?.map(timestamp),
+        }))
+    }
+}
+
+/// A removal to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewRemoval<'a> {
+    pub(crate) cluster: &'a ClusterId,
+    pub(crate) service: &'a ServiceName,
+    pub(crate) mode: RemovalMode,
+    pub(crate) by: &'a str,
+    pub(crate) at: i64,
+}
+
+/// Writes it down; one that is open already gets the new mode.
+pub(crate) async fn add(conn: &mut Conn, new: &NewRemoval<'_>) -> Result<String> {
+    let sql = "insert into removals (id, cluster, service, mode, created_at, created_by)
+               values ($1, $2, $3, $4, $5, $6)
+               on conflict (cluster, service) where done_at is null do update set mode = excluded.mode
+               returning id";
+    let row: (String,) = sqlx::query_as(sql)
+        .bind(id::new("rm", new.at))
+        .bind(new.cluster.as_str())
+        .bind(new.service.to_string())
+        .bind(word(&new.mode))
+        .bind(new.at)
+        .bind(new.by)
+        .fetch_one(conn)
+        .await?;
+    Ok(row.0)
+}
+
+pub(crate) async fn get(conn: &mut Conn, id: &str) -> Result<Option<Removal>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("m.id = ?", [id.into()]);
+    Ok(filter.fetch::<RemovalRow>(conn, "m.id", 1).await?.pop().map(|row| row.0))
+}
+
+/// Which removals a list shows.
+#[derive(Debug, Default)]
+pub(crate) struct Listed<'a> {
+    pub(crate) cluster: Option<&'a ClusterId>,
+    pub(crate) done: bool,
+    pub(crate) before: Option<&'a str>,
+    pub(crate) limit: i64,
+}
+
+/// A page, newest first.
+pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Removal>> {
+    let mut filter = Filter::new(COLUMNS);
+    if let Some(cluster) = listed.cluster {
+        filter.and("m.cluster = ?", [cluster.as_str().into()]);
+    }
+    if !listed.done {
+        filter.and("m.done_at is null", []);
+    }
+    if let Some(before) = listed.before {
+        filter.and("m.id < ?", [before.into()]);
+    }
+    let rows = filter.fetch::<RemovalRow>(conn, "m.id desc", listed.limit).await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// All that are open, by age.
+pub(crate) async fn open(conn: &mut Conn) -> Result<Vec<(ClusterId, Wire)>> {
+    let sql = "select cluster, service, mode from removals where done_at is null order by id";
+    let rows: Vec<(String, String, String)> = sqlx::query_as(sql).fetch_all(conn).await?;
+    let wire = |(cluster, service, mode): &(String, String, String)| {
+        Ok((text(cluster)?, Wire { service: text(service)?, mode: of_word(mode)? }))
+    };
+    rows.iter().map(wire).collect()
+}
+
+/// Ends an open one; `false` if there is none.
+pub(crate) async fn finish(
+    conn: &mut Conn,
+    cluster: &ClusterId,
+    service: &ServiceName,
+    at: i64,
+) -> Result<bool> {
+    let sql = "update removals set done_at = $3 where cluster = $1 and service = $2 and done_at is null";
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(service.to_string()).bind(at);
+    Ok(query.execute(conn).await?.rows_affected() > 0)
+}

@@ -1,0 +1,136 @@
+//! Services of both kinds, and which release each runs.
+
+use std::collections::BTreeMap;
+
+use cdn::wire::{PublishStatus, Source};
+use cdn::{Digest, ProjectName, ServiceName};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+use super::filter::Filter;
+use super::{Conn, Result, json, maybe, nat, of_word, text, to_json, word};
+use crate::clock::timestamp;
+use crate::routes::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
+
+const COLUMNS: &str =
+    "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,
+       (select r.digest from releases r where r.service = s.name order by r.seq desc limit 1) as latest
+     from services s";
+
+struct ServiceRow(Service);
+
+impl FromRow<'_, AnyRow> for ServiceRow {
+    fn from_row(row: &AnyRow) -> Result<Self> {
+        let pinned: Option<Digest> = maybe(row.try_get::<Option<String>, _>("pinned")?.as_deref())?;
+        let latest: Option<Digest> = maybe(row.try_get::<Option<String>, _>("latest")?.as_deref())?;
+        let status: Option<String> = row.try_get("publish")?;
+        let status: Option<PublishStatus> = status.as_deref().map(json).transpose()?;
+        let at: Option<i64> = row.try_get("publish_at")?;
+        Ok(Self(Service {
+            name: text(row.try_get("name")?)?,
+            kind: of_word(row.try_get("kind")?)?,
+            spec: json(row.try_get("spec")?)?,
+            follow: pinned.map_or(Follow::Latest, |release| Follow::Pinned { release }),
+            release: pinned.or(latest),
+            latest,
+            created_at: timestamp(row.try_get("created_at")?),
+            version: nat(row.try_get("version")?),
+            health: BTreeMap::new(),
+            publish: status.zip(at).map(|(status, at)| Published { at: timestamp(at), status }),
+        }))
+    }
+}
+
+pub(crate) async fn get(conn: &mut Conn, name: &ServiceName) -> Result<Option<Service>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("s.name = ?", [name.to_string().into()]);
+    Ok(filter.fetch::<ServiceRow>(conn, "s.name", 1).await?.pop().map(|row| row.0))
+}
+
+/// Which services a list shows.
+#[derive(Debug, Default)]
+pub(crate) struct Listed<'a> {
+    pub(crate) kind: Option<ServiceKind>,
+    pub(crate) project: Option<&'a ProjectName>,
+    pub(crate) after: Option<&'a str>,
+    pub(crate) limit: i64,
+}
+
+/// A page by name.
+pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Service>> {
+    let mut filter = Filter::new(COLUMNS);
+    if let Some(kind) = listed.kind {
+        filter.and("s.kind = ?", [word(&kind).into()]);
+    }
+    if let Some(project) = listed.project {
+        filter.and("s.project = ?", [project.as_str().into()]);
+    }
+    if let Some(after) = listed.after {
+        filter.and("s.name > ?", [after.into()]);
+    }
+    let rows = filter.fetch::<ServiceRow>(conn, "s.name", listed.limit).await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// Makes it or replaces its spec; what it follows stays.
+pub(crate) async fn put(
+    conn: &mut Conn,
+    name: &ServiceName,
+    kind: ServiceKind,
+    spec: &ServiceSpec,
+    at: i64,
+) -> Result<()> {
+    let sql = "insert into services (name, project, kind, source, spec, created_at, version)
+               values ($1, $2, $3, $4, $5, $6, 1)
+               on conflict (name) do update set source = excluded.source, spec = excluded.spec,
+                 version = services.version + 1";
+    sqlx::query(sql)
+        .bind(name.to_string())
+        .bind(name.project().as_str())
+        .bind(word(&kind))
+        .bind(&spec.source)
+        .bind(to_json(spec))
+        .bind(at)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Pins it to a release, or lets it follow the latest.
+pub(crate) async fn pin(conn: &mut Conn, name: &ServiceName, release: Option<Digest>) -> Result<()> {
+    let sql = "update services set pinned = $2, version = version + 1 where name = $1";
+    let release = release.map(|release| release.to_string());
+    sqlx::query(sql).bind(name.to_string()).bind(release).execute(conn).await.map(drop)
+}
+
+/// Writes down what its publisher said; `false` if there is no such service.
+pub(crate) async fn published(conn: &mut Conn, status: &PublishStatus, at: i64) -> Result<bool> {
+    let sql = "update services set publish = $2, publish_at = $3 where name = $1";
+    let query = sqlx::query(sql).bind(status.service.to_string()).bind(to_json(status)).bind(at);
+    Ok(query.execute(conn).await?.rows_affected() == 1)
+}
+
+/// Forgets it. Its releases are kept.
+pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
+    sqlx::query("delete from services where name = $1").bind(name.to_string()).execute(conn).await.map(drop)
+}
+
+/// A project's services with their sources, for its publishers.
+pub(crate) async fn wanted(
+    conn: &mut Conn,
+    project: &ProjectName,
+) -> Result<Vec<(ServiceName, ServiceSpec, Source)>> {
+    let sql = "select s.name, s.spec, o.spec from services s
+               join sources o on o.project = s.project and o.name = s.source
+               where s.project = $1 order by s.name";
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as(sql).bind(project.as_str()).fetch_all(conn).await?;
+    rows.iter().map(|(name, spec, source)| Ok((text(name)?, json(spec)?, json(source)?))).collect()
+}
+
+/// How many clusters report it, by health.
+pub(crate) async fn health(conn: &mut Conn, name: &ServiceName) -> Result<BTreeMap<String, u64>> {
+    let sql = "select health, count(*) from running where service = $1 group by health";
+    let rows: Vec<(String, i64)> = sqlx::query_as(sql).bind(name.to_string()).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(|(health, count)| (health, nat(count))).collect())
+}

@@ -1,0 +1,189 @@
+//! What routes take from a request beside who asks: bounded bodies, conditions, names in paths. Each says itself what is
+//! wrong with it, as a problem.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts};
+use bytes::Bytes;
+use cdn::limits::Limits;
+use cdn::{ProjectName, ServiceName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// The largest body of people's routes: a cluster's values are at most 64 KiB.
+const BODY_BYTES: usize = 128 << 10;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// A body of at most `N` bytes, as it came.
+#[derive(Debug)]
+pub(crate) struct Raw<const N: usize>(pub(crate) Bytes);
+
+impl<const N: usize> FromRequest<Arc<App>> for Raw<N> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<axum::body::Body>, _app: &Arc<App>) -> Result<Self> {
+        read::<N>(request).await.map(Self)
+    }
+}
+
+async fn read<const N: usize>(request: Request<axum::body::Body>) -> Result<Bytes> {
+    match Limited::new(request.into_body(), N).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::too_large(N)),
+        Err(_) => Err(Error::malformed("The body ended early; send it again.")),
+    }
+}
+
+/// A JSON body: no duplicate keys, bounded in size and depth (FAULTS B7). No body at all is `{}`.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<axum::body::Body>, _app: &Arc<App>) -> Result<Self> {
+        let bytes = read::<BODY_BYTES>(request).await?;
+        let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
+        let value = cdn::json::parse(&bytes, Limits::DEFAULT.depth).map_err(|error| {
+            Error::malformed(format!("The body is not JSON as it is read here: {error}."))
+        })?;
+        let wrong = |error| {
+            Error::invalid("invalid_body", format!("The body is not what this route takes: {error}."))
+        };
+        serde_json::from_value(value).map(Self).map_err(wrong)
+    }
+}
+
+/// The query string.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let query: std::result::Result<axum::extract::Query<T>, QueryRejection> =
+            axum::extract::Query::from_request_parts(parts, app).await;
+        query.map(|query| Self(query.0)).map_err(|error| Error::malformed(format!("{}.", error.body_text())))
+    }
+}
+
+/// One name of a path.
+#[derive(Debug)]
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<T> FromRequestParts<Arc<App>> for Named<T>
+where
+    T: FromStr + Send,
+    T::Err: std::error::Error,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let name: String = path(parts, app).await?;
+        name.parse().map(Self).map_err(|error: T::Err| Error::malformed(format!("In the path: {error}.")))
+    }
+}
+
+/// `{project}/{name}` of a path.
+#[derive(Debug)]
+pub(crate) struct InProject {
+    pub(crate) project: ProjectName,
+    pub(crate) name: String,
+}
+
+impl FromRequestParts<Arc<App>> for InProject {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let (project, name): (String, String) = path(parts, app).await?;
+        let full: ServiceName = format!("{project}/{name}")
+            .parse()
+            .map_err(|error| Error::malformed(format!("In the path: {error}.")))?;
+        Ok(Self { project: full.project().clone(), name })
+    }
+}
+
+impl InProject {
+    /// As a service's name.
+    pub(crate) fn service(&self) -> Result<ServiceName> {
+        ServiceName::new(self.project.clone(), &self.name)
+            .map_err(|error| Error::malformed(format!("{error}.")))
+    }
+}
+
+async fn path<T: DeserializeOwned + Send>(parts: &mut Parts, app: &Arc<App>) -> Result<T> {
+    let path: std::result::Result<axum::extract::Path<T>, PathRejection> =
+        axum::extract::Path::from_request_parts(parts, app).await;
+    path.map(|path| path.0).map_err(|error| Error::malformed(format!("{}.", error.body_text())))
+}
+
+/// `If-Match` and `If-None-Match` of a write.
+#[derive(Debug)]
+pub(crate) struct Conditions {
+    matches: Option<String>,
+    must_be_new: bool,
+}
+
+impl FromRequestParts<Arc<App>> for Conditions {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self> {
+        let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let must_be_new = text(header::IF_NONE_MATCH) == Some("*");
+        Ok(Self { matches: text(header::IF_MATCH).map(str::to_owned), must_be_new })
+    }
+}
+
+impl Conditions {
+    /// Holds them against what is there: its version, or nothing.
+    pub(crate) fn check(&self, version: Option<u64>) -> Result<()> {
+        if self.must_be_new && version.is_some() {
+            return Err(Error::stale(
+                "It is there already; read it, or leave `If-None-Match` out to replace it.",
+            ));
+        }
+        let Some(wanted) = &self.matches else { return Ok(()) };
+        let is_so = version.is_some_and(|version| wanted == "*" || wanted.trim() == tag(version));
+        if is_so {
+            Ok(())
+        } else {
+            Err(Error::stale("It was changed meanwhile; read it again and decide anew."))
+        }
+    }
+}
+
+/// A version as an `ETag`.
+fn tag(version: u64) -> String {
+    format!("\"v{version}\"")
+}
+
+/// An answer with its `ETag`.
+pub(crate) fn tagged<T>(version: u64, body: T) -> (HeaderMap, axum::Json<T>) {
+    let mut headers = HeaderMap::new();
+    headers.extend(HeaderValue::from_str(&tag(version)).ok().map(|value| (header::ETAG, value)));
+    (headers, axum::Json(body))
+}
+
+/// `Idempotency-Key`: makes a POST that is sent twice make one thing.
+#[derive(Debug)]
+pub(crate) struct Idempotency(pub(crate) Option<String>);
+
+impl FromRequestParts<Arc<App>> for Idempotency {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self> {
+        let Some(key) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        match key.to_str() {
+            Ok(key) if (1..=128).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
+            Ok(_) | Err(_) => Err(Error::malformed("An Idempotency-Key has 1 to 128 plain characters.")),
+        }
+    }
+}

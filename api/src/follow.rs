@@ -1,0 +1,45 @@
+//! Memory follows the change log: after each write of this process, and every second for those of other replicas.
+
+use std::sync::atomic::Ordering;
+
+use crate::app::App;
+use crate::db::clusters::slots;
+use crate::db::{self, fleet};
+
+/// Brings everything that changed since the last time into the table.
+pub(crate) async fn follow(app: &App) -> db::Result<()> {
+    let _turn = app.follow.turn.lock().await;
+    let known = app.follow.change.load(Ordering::Acquire);
+    let mut conn = app.db.read().await?;
+    // Read before the rows: what is committed in between is read again the next time, never missed.
+    let head = fleet::get(&mut conn).await?.change;
+    if head == known {
+        return Ok(());
+    }
+    let mut after = String::new();
+    loop {
+        let page = slots::since(&mut conn, known, &after).await?;
+        let Some(last) = page.last() else { break };
+        last.id.as_str().clone_into(&mut after);
+        for row in &page {
+            app.table.put(row);
+        }
+    }
+    for cluster in slots::departed_since(&mut conn, known).await? {
+        app.table.remove(&cluster);
+    }
+    app.follow.change.store(head, Ordering::Release);
+    Ok(())
+}
+
+/// The loop's pass: follows, and says whether that works.
+pub(crate) async fn pass(app: &App) {
+    match follow(app).await {
+        Ok(()) => app.follow.part.ready(),
+        Err(error) => {
+            let why = crate::error::chain(&error);
+            tracing::warn!(error = why, "the database cannot be read; polls are answered from memory");
+            app.follow.part.not_ready("the database cannot be read; polls are answered from memory");
+        }
+    }
+}

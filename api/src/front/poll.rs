@@ -1,0 +1,221 @@
+//! `GET /v1/desired`: the poll. Without news it is answered from memory; with news from memory too, but signed.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use cdn::wire::{POLL_AFTER, SEQ_HEADER, START_HEADER};
+use cdn::{ClusterId, Digest, Secret};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::app::App;
+use crate::auth;
+use crate::db::clusters;
+use crate::db::clusters::slots;
+use crate::error::{Error, Result};
+use crate::follow;
+use crate::table::{Ask, Polled, View};
+
+/// The route.
+pub(crate) const PATH: &str = "/v1/desired";
+/// What agents do by themselves.
+const USUAL_SECONDS: u64 = 120;
+const POLL_AFTER_HEADER: HeaderName = HeaderName::from_static(POLL_AFTER);
+
+/// The answer to a poll without news, and none for every other poll.
+pub(crate) fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response> {
+    let held = headers.get(header::IF_NONE_MATCH)?;
+    let credential = Digest::of(auth::bearer(headers)?.as_bytes());
+    match app.table.poll(credential, &ask(app, headers)) {
+        Polled::NotModified => Some(not_modified(app, held.clone())),
+        Polled::Unknown
+        | Polled::Next
+        | Polled::Pending
+        | Polled::Revoked
+        | Polled::Duplicate(..)
+        | Polled::Ahead(_)
+        | Polled::Unassigned
+        | Polled::News(_) => None,
+    }
+}
+
+/// The answer to any poll.
+pub(crate) async fn answer(app: &App, headers: &HeaderMap, from: IpAddr) -> Response {
+    let began = Instant::now();
+    let answer = decide(app, headers, from).await;
+    app.meters.seconds.record(began.elapsed());
+    match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let count = match &error {
+                Error::Unauthorized(_) | Error::Forbidden(_) | Error::NotFound(_) | Error::Invalid(_) => {
+                    &app.meters.refused
+                }
+                Error::Conflict(_) => &app.meters.held_back,
+                Error::Later(..) | Error::Database(_) => &app.meters.failed,
+            };
+            count.increment(1);
+            with_pace(app, error.into_response())
+        }
+    }
+}
+
+async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response> {
+    let missing = || Error::unauthorized("no_credential", "Send `Authorization: Bearer <token>`.");
+    let token = Secret::new(auth::bearer(headers).ok_or_else(missing)?);
+    let credential = token.hash();
+    let ask = ask(app, headers);
+    let mut polled = app.table.poll(credential, &ask);
+    if matches!(polled, Polled::Unknown | Polled::Next) {
+        auth::learn(app, &token, from).await?;
+        polled = app.table.poll(credential, &ask);
+    }
+    if let Polled::Ahead(id) = &polled {
+        reread(app, id, from).await?;
+        polled = app.table.poll(credential, &ask);
+    }
+    match polled {
+        Polled::Unknown | Polled::Next => {
+            Err(Error::unauthorized("unknown_credential", "The credential is not known."))
+        }
+        Polled::Pending => Err(auth::pending()),
+        Polled::Revoked => Err(auth::revoked()),
+        Polled::Duplicate(id, is_new) => Err(duplicate(app, &id, is_new).await?),
+        Polled::Ahead(id) => Err(ahead(app, &id, ask.held_seq).await?),
+        Polled::Unassigned => Err(Error::unavailable("Its first assignment is being made.", 2)),
+        Polled::NotModified => Ok(not_modified(app, etag_of(ask.etag))),
+        Polled::News(view) => news(app, &view, ask.etag).await,
+    }
+}
+
+fn ask(app: &App, headers: &HeaderMap) -> Ask {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    Ask {
+        now_ms: app.clock.now_ms(),
+        half_ms: app.signer.terms().half_ms(),
+        start: text(START_HEADER).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0),
+        held_seq: text(SEQ_HEADER).and_then(|seq| seq.parse().ok()).unwrap_or(0),
+        etag: text(header::IF_NONE_MATCH.as_str()).and_then(held),
+    }
+}
+
+/// The payload that an `If-None-Match` names.
+fn held(text: &str) -> Option<Digest> {
+    let text = text.trim();
+    let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
+    Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text)).ok()
+}
+
+fn etag_of(etag: Option<Digest>) -> HeaderValue {
+    let text = etag.map(|etag| format!("\"{etag}\"")).unwrap_or_default();
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn not_modified(app: &App, etag: HeaderValue) -> Response {
+    app.meters.not_modified.increment(1);
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    answer.headers_mut().insert(header::ETAG, etag);
+    with_pace(app, answer)
+}
+
+async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> {
+    let draft = app.signer.draft(view)?;
+    app.table.set_etag(view, draft.etag);
+    if held == Some(draft.etag) {
+        return Ok(not_modified(app, etag_of(held)));
+    }
+    app.meters.news.increment(1);
+    let mut answer = Response::new(Body::from(app.signer.answer(&draft, &app.db).await));
+    let headers = answer.headers_mut();
+    headers.insert(header::ETAG, etag_of(Some(draft.etag)));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(with_pace(app, answer))
+}
+
+/// The agent holds more than memory does: another replica may have written it just now.
+async fn reread(app: &App, id: &ClusterId, from: IpAddr) -> Result<()> {
+    auth::allow(app, from)?;
+    follow::follow(app).await?;
+    let row = slots::of(&mut *app.db.read().await?, id).await?;
+    if let Some(row) = row {
+        app.table.put(&row);
+    }
+    Ok(())
+}
+
+/// Two agents use one identity: nobody gets anything until a person has chosen.
+async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
+    if is_new {
+        tracing::warn!(cluster = %id, "two agents use this cluster's identity");
+        let mut tx = app.db.write().await?;
+        let change = tx.change();
+        clusters::mark_duplicate(&mut tx, id, app.clock.now_ms(), change).await?;
+        tx.commit().await?;
+    }
+    let detail = "Two agents use this identity, and neither is told anything new. Stop the copy, then say so: \
+                  `windlass recover`.";
+    Ok(Error::conflict("duplicate_identity", detail))
+}
+
+/// The database is older than the fleet: a restored backup must not roll it back by itself.
+async fn ahead(app: &App, id: &ClusterId, held_seq: u64) -> Result<Error> {
+    let row = slots::of(&mut *app.db.read().await?, id).await?;
+    if row.is_some_and(|row| row.agent_ahead.is_none_or(|noted| noted < held_seq)) {
+        tracing::warn!(cluster = %id, held_seq, "an agent holds a newer assignment than this database");
+        let mut tx = app.db.write().await?;
+        let change = tx.change();
+        clusters::mark_ahead(&mut tx, id, held_seq, change).await?;
+        tx.commit().await?;
+    }
+    let detail = "The agent holds a newer assignment than this api's database, which may be a restored backup. It \
+                  keeps what it has until a person has looked: `windlass recover`.";
+    Ok(Error::conflict("agent_ahead", detail))
+}
+
+/// Tells the agent when to come again, if that is not when it would anyway.
+fn with_pace(app: &App, mut answer: Response) -> Response {
+    let free = app.requests.available_permits();
+    let max = usize::try_from(app.max_requests).unwrap_or(usize::MAX);
+    if let Some(seconds) = pace(app.poll_seconds, free, max) {
+        answer.headers_mut().insert(POLL_AFTER_HEADER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// Seconds until the next poll: the setting, and four times as long while less than a quarter of the room for requests is
+/// free; within what agents honour (FAULTS H3).
+fn pace(setting: u64, free: usize, max: usize) -> Option<u64> {
+    let is_pressed = free.saturating_mul(4) < max;
+    let seconds = if is_pressed { setting.saturating_mul(4) } else { setting };
+    (seconds != USUAL_SECONDS).then(|| seconds.clamp(30, 3_600))
+}
+
+/// When to try again after a request was shed: spread, so that those who are sent away do not return together.
+pub(crate) fn shed_seconds() -> u64 {
+    5 + u64::from(cdn::secret::random::<1>()[0]) % 30
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{held, pace};
+
+    #[test]
+    fn h3_agents_are_slowed_within_bounds() {
+        assert_eq!(pace(120, 512, 512), None, "they do that by themselves");
+        assert_eq!(pace(120, 100, 512), Some(480));
+        assert_eq!(pace(3_600, 0, 512), Some(3_600), "never longer than an hour");
+        assert_eq!(pace(1, 512, 512), Some(30), "never shorter than half a minute");
+    }
+
+    #[test]
+    fn an_etag_is_read_in_each_form_that_caches_make_of_it() {
+        let digest = cdn::Digest::of(b"x");
+        for text in [format!("\"{digest}\""), format!("W/\"{digest}\""), format!("\"{}\"", digest.hex())] {
+            assert_eq!(held(&text), Some(digest), "{text}");
+        }
+        assert_eq!(held("*"), None);
+    }
+}

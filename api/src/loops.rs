@@ -1,0 +1,186 @@
+//! What happens without being asked: following other replicas, assigning what was left over, writing down who was seen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::postgres::PgListener;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::db::clusters::slots;
+use crate::db::{self, Kind, idempotency};
+use crate::routes::clusters::ClusterState;
+use crate::settings::Settings;
+use crate::{follow, pass, roots};
+
+/// How often the change log is looked at; PostgreSQL tells earlier.
+const FOLLOW: Duration = Duration::from_secs(1);
+/// How often leftovers are assigned: what a failed or slow pass has left, also of another replica.
+const ASSIGN: Duration = Duration::from_secs(5);
+/// How often it is looked who was seen, and how much newer that must be than what was written.
+const SEEN: Duration = Duration::from_mins(1);
+const SEEN_COARSE_MS: i64 = 600_000;
+/// How long an `Idempotency-Key` is remembered.
+const KEYS_MS: i64 = 24 * 3_600_000;
+
+/// Starts the loops.
+pub(crate) fn start(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    app: &Arc<App>,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move { following(&shared, &token).await });
+    if app.db.kind() == Kind::Postgres {
+        let (shared, token, url) = (Arc::clone(app), stop.clone(), settings.database_url()?);
+        tasks.spawn(async move { listening(&shared, &url, &token).await });
+    }
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move { assigning(&shared, &token).await });
+    let (shared, token, root) = (Arc::clone(app), stop.clone(), settings.root.clone());
+    tasks.spawn(async move { keeping(&shared, root, &token).await });
+    Ok(())
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut every = interval(period);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
+async fn following(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut every = every(FOLLOW);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = every.tick() => follow::pass(app).await,
+        }
+    }
+}
+
+/// Hears of other replicas' writes at once. Without it they are seen a second later, so that a broken connection is
+/// only noted.
+async fn listening(app: &App, url: &cdn::Secret, stop: &CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        let heard = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            heard = listen(app, url) => heard,
+        };
+        if let Err(error) = heard {
+            tracing::warn!(
+                error = db_text(&error),
+                "cannot listen for other replicas; they are followed every second"
+            );
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn listen(app: &App, url: &cdn::Secret) -> db::Result<()> {
+    let mut listener = PgListener::connect(url.expose()).await?;
+    listener.listen("windlass_change").await?;
+    loop {
+        listener.recv().await?;
+        follow::pass(app).await;
+    }
+}
+
+fn db_text(error: &sqlx::Error) -> String {
+    crate::error::chain(error)
+}
+
+async fn assigning(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut every = every(ASSIGN);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = every.tick() => {}
+            () = app.passes.wake.notified() => {}
+        }
+        pass::run(app).await;
+    }
+}
+
+/// Housekeeping, once a minute.
+async fn keeping(app: &App, root: PathBuf, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut every = every(SEEN);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = every.tick() => {}
+        }
+        write_seen(app, SEEN_COARSE_MS).await;
+        measure(app);
+        if let Err(error) = newer_root(app, root.clone()).await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the roots cannot be read again; the last ones count"
+            );
+        }
+        if let Err(error) = forget(app).await {
+            tracing::warn!(error = db_text(&error), "old Idempotency-Keys were not forgotten");
+        }
+    }
+}
+
+/// Writes down who was seen, as far as it is news by so many milliseconds.
+pub(crate) async fn write_seen(app: &App, coarse_ms: i64) {
+    let seen = app.table.seen(coarse_ms);
+    if seen.is_empty() {
+        return;
+    }
+    let written = async {
+        let mut tx = app.db.write().await?;
+        slots::seen(&mut tx, &seen).await?;
+        tx.commit().await
+    };
+    if let Err(error) = written.await {
+        tracing::warn!(
+            error = db_text(&error),
+            clusters = seen.len(),
+            "it was not written down who was seen"
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; below 2^53 nothing is lost")]
+fn measure(app: &App) {
+    for (state, name) in [
+        (ClusterState::Pending, "pending"),
+        (ClusterState::Active, "active"),
+        (ClusterState::Revoked, "revoked"),
+    ] {
+        metrics::gauge!("windlass_clusters", "state" => name).set(app.table.count(state) as f64);
+    }
+    app.meters.table_bytes.set(app.table.heap_bytes() as f64);
+    app.meters.report_queue.set(app.reports.waiting_bytes() as f64);
+}
+
+/// A root that was put beside the others counts without a restart, if our key is in it.
+async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
+    let read = tokio::task::spawn_blocking(move || roots::read(&root))
+        .await
+        .context("the reading was broken off")??;
+    if read.trust.version() > app.signer.trust().version() {
+        roots::publish(&read, &app.store).await?;
+        tracing::info!(version = read.trust.version(), "a newer root counts");
+        app.signer.set_trust(read.trust);
+    }
+    Ok(())
+}
+
+async fn forget(app: &App) -> db::Result<()> {
+    let before = app.clock.now_ms().saturating_sub(KEYS_MS);
+    let mut tx = app.db.write().await?;
+    idempotency::forget(&mut tx, before).await?;
+    tx.commit().await
+}

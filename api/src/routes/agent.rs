@@ -1,0 +1,164 @@
+//! The agent's protocol, and nothing else: `GET /v1/desired`, `POST /v1/report`, `POST /v1/join`, `POST /v1/renew`. Its
+//! bodies are `cdn::wire` and `cdn::document`. Which cluster asks follows from the credential alone (law L9).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use cdn::document::Report;
+use cdn::limits::REPORT_BYTES;
+use cdn::name::is_dns_label;
+use cdn::secret::{Token, TokenKind};
+use cdn::wire::{JoinAnswer, JoinRequest, JoinState, RenewAnswer};
+use cdn::{ClusterId, document};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::clusters::ClusterState;
+use super::{audited, commit};
+use crate::app::App;
+use crate::auth::{Cluster, Joiner, Peer};
+use crate::db::clusters::{NewCluster, name_taken};
+use crate::db::{clusters, join_tokens};
+use crate::error::{Error, Result};
+use crate::extract::Raw;
+use crate::front::poll;
+
+const JOIN_BYTES: usize = 4 << 10;
+
+/// What this cluster should run: 304 if it is what it holds.
+#[utoipa::path(get, path = "/v1/desired", tag = "agents", security(("cluster" = [])),
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "The digest of the payload that the agent holds"),
+        ("windlass-seq" = Option<u64>, Header, description = "The sequence that the agent holds"),
+        ("windlass-start" = Option<String>, Header, description = "16 random hex digits, made anew at each start"),
+    ),
+    responses(
+        (status = 200, body = Object, description = "The signed document, and beside it small documents that it leads to"),
+        (status = 304, description = "Nothing new"),
+        (status = 401, body = crate::routes::openapi::Problem),
+        (status = 403, body = crate::routes::openapi::Problem, description = "`pending`: a person has to approve it first"),
+        (status = 409, body = crate::routes::openapi::Problem, description = "`agent_ahead` or `duplicate_identity`"),
+    ))]
+pub(crate) async fn desired(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    poll::answer(&app, &headers, peer.0).await
+}
+
+/// What this cluster runs. One that is older than the last is ignored.
+#[utoipa::path(post, path = "/v1/report", tag = "agents", security(("cluster" = [])),
+    request_body(content = Object, description = "`cdn::document::Report`, at most 1 MiB"),
+    responses((status = 204), (status = 429, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn report(
+    cluster: Cluster,
+    State(app): State<Arc<App>>,
+    Raw(bytes): Raw<REPORT_BYTES>,
+) -> Result<StatusCode> {
+    let report: Report = document::read(&bytes)
+        .map_err(|error| Error::invalid("invalid_report", format!("The report is not one: {error}.")))?;
+    if report.number > cluster.known.reported {
+        app.reports.add(cluster.id, report, bytes.len()).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A new cluster joins: it gets an id and a credential of its own.
+#[utoipa::path(post, path = "/v1/join", tag = "agents", security(("join" = [])),
+    request_body(content = Object, description = "`cdn::wire::JoinRequest`"),
+    responses((status = 201, body = Object, description = "`cdn::wire::JoinAnswer`; the credential is shown this once"),
+        (status = 401, body = crate::routes::openapi::Problem)))]
+pub(crate) async fn join(
+    joiner: Joiner,
+    State(app): State<Arc<App>>,
+    Raw(bytes): Raw<JOIN_BYTES>,
+) -> Result<(StatusCode, Json<JoinAnswer>)> {
+    if joiner.fleet != Some(app.signer.trust().fleet()) {
+        return Err(Error::unauthorized(
+            "wrong_fleet",
+            "The join token is another fleet's; ask for one of this fleet.",
+        ));
+    }
+    let request: JoinRequest = cdn::json::document(&bytes)
+        .map_err(|error| Error::invalid("invalid_body", format!("This is no request to join: {error}.")))?;
+    if !is_dns_label(&request.name) || request.agent.chars().count() > 64 {
+        let detail = "The name is a DNS label of up to 63 characters, and the version has up to 64.";
+        return Err(Error::invalid("invalid_name", detail));
+    }
+    let (id, credential) = (ClusterId::random(), Token::random(TokenKind::Cluster, None));
+    let mut tx = app.db.write().await?;
+    let now = app.clock.now_ms();
+    let Some(used) = join_tokens::spend(&mut tx, joiner.hash, now).await? else {
+        drop(tx);
+        return Err(why_not(&app, &joiner).await?);
+    };
+    if name_taken(&mut tx, &request.name).await? {
+        let detail = "Another cluster has this name; choose another one, or delete the old cluster.";
+        return Err(Error::conflict("name_taken", detail));
+    }
+    let state = if used.approve { ClusterState::Active } else { ClusterState::Pending };
+    let change = tx.change();
+    let new = NewCluster {
+        id: &id,
+        name: &request.name,
+        labels: &used.labels,
+        projects: &used.projects,
+        state,
+        credential: credential.hash(),
+        key: request.key,
+        join_token: &used.id,
+        agent: &request.agent,
+        at: now,
+        change,
+    };
+    clusters::add(&mut tx, &new).await?;
+    let who = format!("join:{}", used.id);
+    let detail = json!({"name": request.name, "state": state, "agent": request.agent});
+    audited(&mut tx, &app, &who, ("cluster.join", id.as_str()), detail).await?;
+    commit(tx, &app, used.approve).await?;
+    let state = if used.approve { JoinState::Active } else { JoinState::Pending };
+    let origins = app.signer.terms().origins.clone();
+    Ok((
+        StatusCode::CREATED,
+        Json(JoinAnswer { cluster: id, credential: credential.secret().clone(), state, origins }),
+    ))
+}
+
+/// Why a join token was not taken. Who holds a token may know what became of it.
+async fn why_not(app: &App, joiner: &Joiner) -> Result<Error> {
+    let token = join_tokens::of_hash(&mut *app.db.read().await?, joiner.hash).await?;
+    let (code, why) = match token {
+        None => ("unknown_credential", "is not known here"),
+        Some(token) if token.revoked_at.is_some() => ("join_token_revoked", "was revoked"),
+        Some(token) if token.uses >= token.max_uses => {
+            ("join_token_used", "has been used as often as it may")
+        }
+        Some(_) => ("join_token_expired", "has expired"),
+    };
+    Ok(Error::unauthorized(
+        code,
+        format!("The join token {why}; ask for a new one: `windlass join-token create`."),
+    ))
+}
+
+/// A new credential for the same identity; it takes no input. The one in use dies when the new one is first used.
+#[utoipa::path(post, path = "/v1/renew", tag = "agents", security(("cluster" = [])),
+    responses((status = 200, body = Object, description = "`cdn::wire::RenewAnswer`; the credential is shown this once"),
+        (status = 409, body = crate::routes::openapi::Problem, description = "`duplicate_identity`")))]
+pub(crate) async fn renew(cluster: Cluster, State(app): State<Arc<App>>) -> Result<Json<RenewAnswer>> {
+    if cluster.known.duplicate {
+        let detail = "Two agents use this identity; a person has to choose first: `windlass recover`.";
+        return Err(Error::conflict("duplicate_identity", detail));
+    }
+    let next = Token::random(TokenKind::Cluster, None);
+    let mut tx = app.db.write().await?;
+    let change = tx.change();
+    clusters::renew(&mut tx, &cluster.id, next.hash(), change).await?;
+    let who = format!("cluster:{}", cluster.id);
+    audited(&mut tx, &app, &who, ("cluster.renew", cluster.id.as_str()), json!({})).await?;
+    commit(tx, &app, false).await?;
+    Ok(Json(RenewAnswer { credential: next.secret().clone() }))
+}

@@ -1,0 +1,52 @@
+//! `GET /v1/openapi.json`: the description of all routes, made of the handlers themselves.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The description.
+pub fn openapi() -> OpenApi {
+    let mut description = super::all().into_openapi();
+    description.info = InfoBuilder::new()
+        .title("Windlass")
+        .version("v1")
+        .description(Some(
+            "The control plane: which digest should each cluster run. No manifest byte passes through it. \
+             Every error is a problem (RFC 9457).",
+        ))
+        .build();
+    let components = description.components.get_or_insert_default();
+    for (name, what) in [
+        ("admin", "A person or CI: `wla_...`"),
+        ("cluster", "A cluster: `wlc_...`"),
+        ("publisher", "A publisher of one project: `wlp_...`"),
+        ("join", "Somebody with a join token: `wlj_...`"),
+    ] {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build();
+        components.add_security_scheme(name, SecurityScheme::Http(bearer));
+    }
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    description
+}
+
+/// An error answer (RFC 9457); `cdn::wire::Problem` is what programs read it as.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: the type lies in cdn, which knows nothing of OpenAPI")]
+pub(crate) struct Problem {
+    /// Stable, for programs.
+    code: String,
+    /// What is the matter, one line.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// Why, and what to do next.
+    detail: Option<String>,
+    /// Names the request in the api's log.
+    request_id: Option<String>,
+}
+
+/// This description.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "anyone", responses((status = 200, body = Object)))]
+pub(crate) async fn shown() -> axum::Json<OpenApi> {
+    axum::Json(openapi())
+}

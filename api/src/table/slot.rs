@@ -1,0 +1,255 @@
+//! One cluster in memory: numbers only.
+
+use cdn::document::Named;
+use cdn::{ClusterId, Digest};
+
+use super::Known;
+use super::intern::NONE;
+use crate::db::clusters::slots::SlotRow;
+use crate::routes::clusters::ClusterState;
+
+/// Which of the shared values a cluster has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refs {
+    pub(super) set: u32,
+    pub(super) values: u32,
+    pub(super) extras: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    id: [u8; 16],
+    token: [u8; 32],
+    /// The digest of the payload that it would be told, if it was made for `period`.
+    etag: [u8; 32],
+    seq: u64,
+    /// Unix milliseconds of the assignment's change.
+    changed: i64,
+    /// Which half lifetime since the change `etag` is for; `NONE` for none.
+    period: u32,
+    refs: Refs,
+    /// Unix seconds.
+    seen: u32,
+    seen_written: u32,
+    reported: u64,
+    /// The nonces of the agent's last two starts, and how often the earlier one came back.
+    start: u64,
+    start_before: u64,
+    returns: u8,
+    state: State,
+    is_duplicate: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Free,
+    Pending,
+    Active,
+    Revoked,
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            id: [0; 16],
+            token: [0; 32],
+            etag: [0; 32],
+            seq: 0,
+            changed: 0,
+            period: NONE,
+            refs: Refs { set: NONE, values: NONE, extras: NONE },
+            seen: 0,
+            seen_written: 0,
+            reported: 0,
+            start: 0,
+            start_before: 0,
+            returns: 0,
+            state: State::Free,
+            is_duplicate: false,
+        }
+    }
+}
+
+/// What a poll says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) now_ms: i64,
+    /// Half the lifetime of a signed document.
+    pub(crate) half_ms: i64,
+    /// The nonce of the agent's start; 0 if it sends none.
+    pub(crate) start: u64,
+    /// The sequence that the agent holds; 0 for none.
+    pub(crate) held_seq: u64,
+    /// The payload that the agent holds.
+    pub(crate) etag: Option<Digest>,
+}
+
+/// What memory has for a poll.
+#[derive(Debug)]
+pub(crate) enum Polled {
+    /// No such credential here.
+    Unknown,
+    /// The next credential, used for the first time.
+    Next,
+    /// A person has to approve the cluster first.
+    Pending,
+    /// The cluster was revoked.
+    Revoked,
+    /// Two agents use this identity; true when that was found out just now.
+    Duplicate(ClusterId, bool),
+    /// The agent holds a newer assignment than this.
+    Ahead(ClusterId),
+    /// It has no assignment yet.
+    Unassigned,
+    /// What it holds is what it should hold.
+    NotModified,
+    /// Something else.
+    News(Box<View>),
+}
+
+/// All that a desired document says of one cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(super) slot: u32,
+    pub(super) period: u32,
+    pub(crate) id: ClusterId,
+    pub(crate) seq: u64,
+    pub(crate) issued_ms: i64,
+    pub(crate) set: Named,
+    pub(crate) values: Option<Named>,
+    pub(crate) extras: String,
+}
+
+pub(super) enum Outcome {
+    Is(Polled),
+    News { period: u32, issued_ms: i64 },
+}
+
+impl Slot {
+    pub(super) fn poll(&mut self, ask: &Ask) -> Outcome {
+        if self.state == State::Revoked || self.state == State::Free {
+            return Outcome::Is(Polled::Revoked);
+        }
+        self.seen = u32::try_from(ask.now_ms / 1_000).unwrap_or(u32::MAX);
+        if self.state == State::Pending {
+            return Outcome::Is(Polled::Pending);
+        }
+        let found_now = self.alternates(ask.start) && !self.is_duplicate;
+        self.is_duplicate |= found_now;
+        if self.is_duplicate {
+            return Outcome::Is(Polled::Duplicate(self.id(), found_now));
+        }
+        if ask.held_seq > self.seq {
+            return Outcome::Is(Polled::Ahead(self.id()));
+        }
+        if self.seq == 0 || self.refs.set == NONE {
+            return Outcome::Is(Polled::Unassigned);
+        }
+        let period = ask.now_ms.saturating_sub(self.changed).max(0) / ask.half_ms.max(1);
+        let number = u32::try_from(period).unwrap_or(NONE - 1);
+        if number == self.period && ask.etag.is_some_and(|etag| *etag.as_bytes() == self.etag) {
+            return Outcome::Is(Polled::NotModified);
+        }
+        let issued_ms = self.changed.saturating_add(period.saturating_mul(ask.half_ms));
+        Outcome::News { period: number, issued_ms }
+    }
+
+    /// Whether two starts speak in turn: a start that was left comes back twice. One agent that is started anew leaves
+    /// its old nonce for ever.
+    fn alternates(&mut self, start: u64) -> bool {
+        if start == 0 || start == self.start {
+            return false;
+        }
+        self.returns = if start == self.start_before { self.returns.saturating_add(1) } else { 0 };
+        self.start_before = self.start;
+        self.start = start;
+        self.returns >= 2
+    }
+
+    pub(super) fn set_etag(&mut self, view: &View, etag: Digest) {
+        // The slot may have changed, or be another cluster's, since the view was taken.
+        if self.seq != view.seq || self.id() != view.id {
+            return;
+        }
+        self.etag = *etag.as_bytes();
+        self.period = view.period;
+    }
+
+    /// Takes the row of the database, and gives back what it replaces.
+    pub(super) fn take(&mut self, row: &SlotRow, refs: Refs) -> (Digest, Refs) {
+        let old = (self.token(), self.refs);
+        self.id = super::bytes_of(&row.id);
+        self.token = *row.credential.as_bytes();
+        self.seq = row.seq;
+        self.changed = row.changed_at;
+        self.period = NONE;
+        self.refs = refs;
+        self.reported = self.reported.max(row.reported_number);
+        let seen = row.last_seen.and_then(|at| u32::try_from(at / 1_000).ok()).unwrap_or(0);
+        self.seen = self.seen.max(seen);
+        self.seen_written = self.seen_written.max(seen);
+        if self.is_duplicate && !row.duplicate {
+            (self.start, self.start_before, self.returns) = (0, 0, 0);
+        }
+        self.is_duplicate = row.duplicate;
+        self.state = match row.state {
+            ClusterState::Pending => State::Pending,
+            ClusterState::Active => State::Active,
+            ClusterState::Revoked => State::Revoked,
+        };
+        old
+    }
+
+    pub(super) fn known(&self, is_next: bool) -> Known {
+        let state = match self.state {
+            State::Pending => ClusterState::Pending,
+            State::Active => ClusterState::Active,
+            State::Revoked | State::Free => ClusterState::Revoked,
+        };
+        Known { id: self.id(), state, duplicate: self.is_duplicate, reported: self.reported, is_next }
+    }
+
+    pub(super) fn counts_as(&self, state: ClusterState) -> bool {
+        self.state != State::Free && self.known(false).state == state
+    }
+
+    pub(super) fn reported(&mut self, number: u64) {
+        self.reported = self.reported.max(number);
+    }
+
+    pub(super) fn last_seen(&self) -> i64 {
+        i64::from(self.seen) * 1_000
+    }
+
+    pub(super) fn take_seen(&mut self, coarse_ms: i64) -> Option<(ClusterId, i64)> {
+        let news = i64::from(self.seen.saturating_sub(self.seen_written)) * 1_000;
+        if self.state == State::Free || news == 0 || news < coarse_ms {
+            return None;
+        }
+        self.seen_written = self.seen;
+        Some((self.id(), self.last_seen()))
+    }
+
+    /// In constant time: the comparison looks at all bytes.
+    pub(super) fn has_token(&self, credential: Digest) -> bool {
+        let differing = self.token.iter().zip(credential.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+        self.state != State::Free && differing == 0
+    }
+
+    pub(super) fn id(&self) -> ClusterId {
+        format!("cl-{:032x}", u128::from_be_bytes(self.id)).parse().expect("16 bytes make a cluster id")
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn refs(&self) -> Refs {
+        self.refs
+    }
+
+    pub(super) fn token(&self) -> Digest {
+        Digest::from_bytes(self.token)
+    }
+}
