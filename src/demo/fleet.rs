@@ -1,0 +1,218 @@
+//! The programs beside the sites: api, store and CDN, publisher, each with a true configuration.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use api::routes::releases::Release;
+use api::routes::services::Service;
+use cdn::Secret;
+use clap::Parser as _;
+use mirror::{Figures, Mirror, MirrorSettings, Served};
+use program::http::{Client, Settings};
+use serde_json::{Value, json};
+
+use super::relay::{Crossed, Relay};
+use super::repository::Repository;
+use super::running::Running;
+use super::workshop::Workshop;
+use crate::server::{Query, Server};
+
+/// How long anything here may take on a slow machine.
+pub(super) const PATIENCE: Duration = Duration::from_mins(3);
+/// How often a condition is looked at.
+pub(super) const GLANCE: Duration = Duration::from_millis(20);
+
+/// The publisher's settings as a command line of their own.
+#[derive(clap::Parser)]
+struct PublisherArgs {
+    #[command(flatten)]
+    settings: publisher::Settings,
+}
+
+/// The programs beside the sites.
+pub(super) struct Fleet {
+    /// Keys and folders.
+    pub(super) workshop: Workshop,
+    /// The api as a person asks it.
+    pub(super) server: Server,
+    /// What has crossed the wire between the api and all that speak to it.
+    pub(super) crossed: Crossed,
+    /// `http://...` of the api, for agents and publisher.
+    pub(super) api_url: String,
+    api_address: SocketAddr,
+    api: Option<Running>,
+    cdn_address: SocketAddr,
+    cdn: Option<Running>,
+    served: Vec<Served>,
+    publisher: Option<Running>,
+    relay: Running,
+}
+
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
+    listener.local_addr().context("find a free port")
+}
+
+impl Fleet {
+    /// Starts the CDN and the api.
+    pub(super) async fn start(workshop: Workshop) -> Result<Self> {
+        let (api_address, cdn_address) = (free_address()?, free_address()?);
+        let crossed = Crossed::default();
+        let relay = Relay::bind(api_address, crossed.clone()).await?;
+        let api_url = format!("http://{}", relay.address()?);
+        let relay = Running::start("the wire in front of the api", |stop| relay.serve(stop));
+        let admin = workshop.keep("admin-token", cdn::secret::Token::random(cdn::secret::TokenKind::Admin, None).secret().expose())?;
+        let token = Secret::new(program::settings::read_secret(&admin).context("read the admin token")?);
+        let client = Client::new(&Settings::new("windlass-demo"))?;
+        let server = Server::new(client, &format!("http://{api_address}"), token);
+        let mut fleet = Self {
+            workshop,
+            server,
+            crossed,
+            api_url,
+            api_address,
+            api: None,
+            cdn_address,
+            cdn: None,
+            served: Vec::new(),
+            publisher: None,
+            relay,
+        };
+        fleet.start_api_and_cdn().await?;
+        Ok(fleet)
+    }
+
+    /// Starts both, for the first time or again, at the same addresses.
+    pub(super) async fn start_api_and_cdn(&mut self) -> Result<()> {
+        let mirror = Mirror::bind(self.cdn_address, &MirrorSettings::new(self.workshop.path("store"))).await?;
+        self.served.push(mirror.served());
+        self.cdn = Some(Running::start("the CDN", async move |stop| {
+            mirror.serve(stop).await;
+            Ok(())
+        }));
+        let room = &self.workshop;
+        let settings = api::Settings::try_parse_from([
+            "windlass-api",
+            "--listen",
+            &self.api_address.to_string(),
+            "--database",
+            &room.text("api.db"),
+            "--store",
+            &room.text("store"),
+            "--root",
+            &room.text("root"),
+            "--desired-key",
+            &room.text("desired.key"),
+            "--admin-token-file",
+            &room.text("admin-token"),
+            "--origins",
+            &self.cdn_url(),
+            "--observe-listen",
+            "off",
+        ])?;
+        self.api = Some(Running::start("the api", |stop| Box::pin(api::run(settings, stop))));
+        self.until_the_api_answers().await
+    }
+
+    /// Switches both off.
+    pub(super) async fn stop_api_and_cdn(&mut self) -> Result<()> {
+        for program in [self.api.take(), self.cdn.take()].into_iter().flatten() {
+            program.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the publisher, with a credential and an allow list for the demo's repository.
+    pub(super) async fn start_publisher(&mut self, repository: &Repository) -> Result<()> {
+        let made: Value = self.server.create("/v1/publishers", &json!({ "name": "demo" })).await?;
+        let room = &self.workshop;
+        room.keep("publisher-token", made["token"].as_str().context("the api gave no token")?)?;
+        let allow = format!("[[allow]]\nservices = [\"default/*\"]\nrepository = \"{}\"\nlocal = true\n", repository.url());
+        room.keep("allow.toml", &allow)?;
+        let PublisherArgs { settings } = PublisherArgs::try_parse_from([
+            "windlass-publisher",
+            "--api",
+            &self.api_url,
+            "--token-file",
+            &room.text("publisher-token"),
+            "--root",
+            &room.text("root"),
+            "--release-key",
+            &room.text("release.key"),
+            "--store",
+            &room.text("store"),
+            "--cache",
+            &room.text("publisher"),
+            "--allow",
+            &room.text("allow.toml"),
+            "--interval",
+            "1s",
+            "--observe-listen",
+            "off",
+        ])?;
+        self.publisher = Some(Running::start("the publisher", |stop| Box::pin(publisher::run(settings, stop))));
+        Ok(())
+    }
+
+    /// `http://...` of the CDN.
+    pub(super) fn cdn_url(&self) -> String {
+        format!("http://{}", self.cdn_address)
+    }
+
+    /// What the CDN has served, over its restarts.
+    pub(super) fn served(&self) -> Vec<Figures> {
+        self.served.iter().map(Served::figures).collect()
+    }
+
+    /// Bytes of bodies that the CDN has served.
+    pub(super) fn served_bytes(&self) -> u64 {
+        self.served().iter().map(|figures| figures.body_bytes).sum()
+    }
+
+    /// The current release of every service.
+    pub(super) async fn releases(&self) -> Result<Vec<Release>> {
+        let services: Vec<Service> = self.server.list("/v1/services", &Query::default()).await?;
+        let mut current = Vec::new();
+        for service in services {
+            if let Some(published) = service.publish.filter(|said| said.status.outcome != cdn::wire::Outcome::Published
+                && said.status.outcome != cdn::wire::Outcome::Unchanged)
+            {
+                bail!("{} was not published: {}", service.name, published.status.message);
+            }
+            let releases: Vec<Release> =
+                self.server.list(&format!("/v1/services/{}/releases", service.name), &Query::default()).await?;
+            current.extend(releases.into_iter().find(|release| release.current));
+        }
+        Ok(current)
+    }
+
+    /// An error if a program has stopped by itself.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let programs = [&mut self.api, &mut self.cdn, &mut self.publisher].into_iter().flatten();
+        match programs.chain([&mut self.relay]).find_map(Running::failure) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops everything, in the order in which nobody misses anybody.
+    pub(super) async fn end(self) -> Result<()> {
+        for program in [self.publisher, self.api, self.cdn, Some(self.relay)].into_iter().flatten() {
+            program.stop().await?;
+        }
+        Ok(())
+    }
+
+    async fn until_the_api_answers(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while self.server.get::<Value>("/v1/whoami").await.is_err() {
+            self.check()?;
+            if begun.elapsed() > PATIENCE {
+                bail!("the api does not answer at {}", self.api_address);
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        Ok(())
+    }
+}

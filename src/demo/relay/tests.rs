@@ -1,0 +1,20 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::Crossed;
+
+#[test]
+fn a_text_is_found_as_it_is_and_as_base64_at_any_place() {
+    let text = "registry.example.com/harbour/web:1.4.2";
+    for before in ["", "a", "ab", "abc"] {
+        let crossed = Crossed::default();
+        crossed.keep(b"HTTP/1.1 200 OK\r\n\r\n");
+        crossed.keep(BASE64_STANDARD.encode(format!("{before}{text}, and more")).as_bytes());
+        assert_eq!(crossed.bytes_of([text]), text.len(), "after {before:?}");
+        assert_eq!(crossed.bytes_of(["registry.example.com/harbour/web:1.4.3"]), 0);
+    }
+    let crossed = Crossed::default();
+    crossed.keep(text.as_bytes());
+    assert_eq!(crossed.bytes_of([text]), text.len());
+    assert_eq!(crossed.bytes(), text.len());
+}

@@ -1,0 +1,127 @@
+//! A site of the demo: an agent and its target, a folder or the one cluster that was named.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use agent::{Agent, Status};
+use anyhow::{Context as _, Result, bail};
+use cdn::ServiceName;
+use cdn::document::Sync;
+use clap::Parser as _;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::Demo;
+use super::fleet::{Fleet, PATIENCE};
+use super::running::Running;
+
+/// How often the demo's agents poll and look at everything. In a fleet both are two minutes.
+pub(super) const INTERVAL: &str = "1s";
+
+/// An agent and its target.
+pub(super) struct Site {
+    /// Its name.
+    pub(super) name: String,
+    /// The target's folder; none for a cluster.
+    pub(super) folder: Option<PathBuf>,
+    arguments: Vec<OsString>,
+    status: watch::Receiver<Status>,
+    agent: Option<Running>,
+}
+
+impl Site {
+    /// Lets a new site join and starts its agent.
+    pub(super) async fn join(
+        fleet: &Fleet,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        cluster: Option<&Demo>,
+    ) -> Result<Self> {
+        let asked = json!({ "labels": labels, "max_uses": 1, "approve": true });
+        let made: Value = fleet.server.create("/v1/join-tokens", &asked).await?;
+        let token = made["token"].as_str().context("the api gave no token")?;
+        let token = fleet.workshop.keep(&format!("{name}.join-token"), token)?;
+        let folder = fleet.workshop.path(format!("sites/{name}"));
+        let mut arguments: Vec<OsString> = ["windlass-agent", "--name", name, "--observe-listen", "off"].map(OsString::from).into();
+        arguments.extend(["--poll-interval", INTERVAL, "--sync-interval", INTERVAL, "--api", &fleet.api_url].map(OsString::from));
+        arguments.extend(["--join-token-file".into(), token.into_os_string()]);
+        arguments.extend(["--state".into(), fleet.workshop.path(format!("state/{name}")).into_os_string()]);
+        let folder = match cluster {
+            Some(demo) => {
+                arguments.extend(["--target".into(), "kubernetes".into()]);
+                arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
+                let file = demo.kubeconfig.iter();
+                arguments.extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
+                None
+            }
+            None => {
+                fs::create_dir_all(&folder).with_context(|| format!("make the folder of {name}"))?;
+                arguments.extend(["--target".into(), format!("directory:{}", folder.display()).into()]);
+                Some(folder)
+            }
+        };
+        let (_, status) = watch::channel(Status::default());
+        let mut site = Self { name: name.to_owned(), folder, arguments, status, agent: None };
+        site.start()?;
+        Ok(site)
+    }
+
+    /// Starts its agent, for the first time or again.
+    pub(super) fn start(&mut self) -> Result<()> {
+        let agent = Agent::new(agent::Settings::try_parse_from(&self.arguments)?);
+        self.status = agent.status();
+        self.agent = Some(Running::start("an agent", |stop| Box::pin(agent.run(stop))));
+        Ok(())
+    }
+
+    /// Stops its agent.
+    pub(super) async fn stop(&mut self) -> Result<()> {
+        match self.agent.take() {
+            Some(agent) => agent.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What its agent says of itself now.
+    pub(super) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until its agent says that something is so.
+    pub(super) async fn until(&mut self, what: &str, mut is: impl FnMut(&Status) -> bool) -> Result<Instant> {
+        let begun = Instant::now();
+        loop {
+            if is(&self.status.borrow_and_update()) {
+                return Ok(Instant::now());
+            }
+            if let Some(failure) = self.agent.as_mut().and_then(Running::failure) {
+                return Err(failure.context(format!("at {}", self.name)));
+            }
+            let left = PATIENCE.saturating_sub(begun.elapsed());
+            let changed = tokio::time::timeout(left.min(std::time::Duration::from_secs(1)), self.status.changed()).await;
+            if left.is_zero() || matches!(changed, Ok(Err(_))) {
+                bail!("{} did not get there: {what}; it says: {}", self.name, self.problems());
+            }
+        }
+    }
+
+    fn problems(&self) -> String {
+        let status = self.status();
+        let holds: Vec<_> = status.holds().iter().map(|hold| format!("{}: {}", hold.reason.code(), hold.message)).collect();
+        format!("{} {}", status.network.problem, holds.join("; "))
+    }
+}
+
+/// Whether a site runs what it should: everything synced.
+pub(super) fn is_synced(status: &Status, services: &BTreeMap<ServiceName, cdn::Digest>) -> bool {
+    status.pass.as_ref().is_some_and(|pass| {
+        pass.seq == status.network.seq
+            && !pass.services.is_empty()
+            && pass.services.iter().all(|service| {
+                service.sync == Sync::Synced && services.get(&service.name) == service.release.as_ref()
+            })
+    })
+}
