@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{Origin, Why};
 
 /// After its first failure an origin stands behind the others for so long; the time doubles with each further one.
-const FIRST_REST: Duration = Duration::from_secs(5);
+const FIRST_REST: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_mins(5);
 /// Objects remembered as damaged at one origin; the one that may be asked for soonest gives way.
 const MOST_AVOIDED: usize = 1_024;

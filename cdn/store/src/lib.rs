@@ -84,12 +84,10 @@ impl Store {
             Self::Directory(directory) => directory.get(key).await,
             Self::S3(s3) => s3.get(key).await,
         }?;
-        match &found {
-            Some(found) => error::check_digest(key, &found.bytes)
-                .map_err(|got| self.fail(key, Cause::Damaged(got)))
-                .map(|()| Some(found.clone())),
-            None => Ok(None),
+        if let Some(found) = &found {
+            error::check_digest(key, &found.bytes).map_err(|got| self.fail(key, Cause::Damaged(got)))?;
         }
+        Ok(found)
     }
 
     /// Moves what changes from `expected` (none: from nothing) to `bytes`, and tells the new version. Who comes second

@@ -34,8 +34,8 @@ fn a14_an_origin_that_fails_stands_behind_the_others_for_a_while_and_then_in_its
     sites[1].failed(&ill(None), now);
     sites[1].failed(&ill(None), now);
     check(&sites, now, "c a b");
-    check(&sites, now + 6 * SECOND, "a c b");
-    check(&sites, now + 11 * SECOND, "a b c");
+    check(&sites, now + 11 * SECOND, "a c b");
+    check(&sites, now + 21 * SECOND, "a b c");
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn c9_an_origin_without_the_object_is_a_healthy_one() {
 
 #[test]
 fn rest_doubles_up_to_a_bound_and_honours_what_the_origin_asks_for() {
-    assert_eq!(rest_after(0, None), 5 * SECOND);
-    assert_eq!(rest_after(3, None), 40 * SECOND);
+    assert_eq!(rest_after(0, None), 10 * SECOND);
+    assert_eq!(rest_after(3, None), 80 * SECOND);
     assert_eq!(rest_after(u32::MAX, None), Duration::from_mins(5));
     assert_eq!(rest_after(0, Some(90 * SECOND)), 90 * SECOND);
     assert_eq!(rest_after(0, Some(Duration::MAX)), Duration::from_hours(1));
