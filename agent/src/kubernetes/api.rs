@@ -35,8 +35,7 @@ pub(super) struct Api {
     timeout: Duration,
 }
 
-/// One request.
-#[derive(Debug)]
+/// One request. It has no `Debug`: a Secret may be in its body (law L10).
 pub(super) struct Ask {
     /// The method.
     pub(super) method: Method,
@@ -52,8 +51,7 @@ pub(super) struct Ask {
     pub(super) limit: usize,
 }
 
-/// One answer of success.
-#[derive(Debug)]
+/// One answer of success. It has no `Debug` for the same reason.
 pub(super) struct Answer {
     /// 200, 201 or another 2xx.
     pub(super) status: StatusCode,

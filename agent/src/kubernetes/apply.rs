@@ -19,7 +19,6 @@ use super::{conflict, ownership, release, rewrite};
 use crate::target::{Live, Prepared, Refusal, field_manager};
 
 /// One object as its apply left it.
-#[derive(Debug)]
 pub(super) struct Applied {
     pub(super) live: Live,
     /// Whether it was not there before.
@@ -45,7 +44,7 @@ pub(super) async fn apply(api: &Api, resource: &Resource, prepared: &Prepared) -
     }
     let (mut status, mut object) = patch.send_or_take_back(prepared.seen.is_some()).await?;
     let created = status == StatusCode::CREATED;
-    if !created && prepared.seen.is_none() {
+    if !created && prepared.seen.is_none() && !ownership::is_alone(managed_fields(&object), &manager) {
         return Err(give_back(api, resource, prepared, &object).await);
     }
     if !created && ownership::has_legacy(managed_fields(&object)) {

@@ -55,7 +55,7 @@ pub(super) fn contenders(status: &Status) -> Vec<Contender> {
 /// Why our fields are not taken back, or none: people's edits and other programs' are.
 pub(super) fn refusal(contenders: &[Contender]) -> Option<Refusal> {
     if let Some(service) = contenders.iter().find_map(|one| one.manager.strip_prefix("windlass/")) {
-        let message = format!("service {service} of this fleet declares it, too: {}", listed(contenders));
+        let message = format!("service {service} declares it, too: {}", listed(contenders));
         return Some(Refusal::lasting(HoldReason::OwnedBy, message));
     }
     if contenders.iter().any(is_tool) {

@@ -46,6 +46,12 @@ pub(super) fn without_former(entries: &[Value], manager: &str, former: &[String]
     taken_over(entries, manager, is_former)
 }
 
+/// Whether nobody but `manager` has ever written to the object itself: then it has created it, too.
+pub(super) fn is_alone(entries: &[Value], manager: &str) -> bool {
+    let mut whole = entries.iter().filter(|entry| text(entry, "subresource").is_empty());
+    whole.all(|entry| text(entry, "manager") == manager)
+}
+
 /// The entries without those of `manager`. An empty list would be read as "leave them as they are".
 pub(super) fn without(entries: &[Value], manager: &str) -> Vec<Value> {
     let rest: Vec<Value> =

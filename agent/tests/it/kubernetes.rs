@@ -5,8 +5,10 @@ mod conflict;
 mod delete;
 mod inventory;
 mod observe;
+mod outage;
 mod refusals;
 mod served;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -81,7 +83,7 @@ impl Bench {
     async fn live(&self, object: &Value) -> Result<Live> {
         match self.seen(object).await? {
             Seen::Live(live) => Ok(live),
-            other => bail!("{other:?}"),
+            other @ (Seen::Missing | Seen::Unknown(_)) => bail!("{other:?}"),
         }
     }
 

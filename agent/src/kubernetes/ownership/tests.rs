@@ -70,6 +70,13 @@ fn without_any_other_owner_the_list_is_reset_not_kept() {
 }
 
 #[test]
+fn whoever_created_an_object_is_among_its_owners() {
+    let ours = entry(WEB, "Apply", image());
+    assert!(is_alone(std::slice::from_ref(&ours), WEB));
+    assert!(!is_alone(&[ours, entry("kubectl-create", "Update", image())], WEB));
+}
+
+#[test]
 fn the_content_moves_with_our_own_entries_alone() {
     let ours = entry(WEB, "Apply", image());
     let before = content("uid", std::slice::from_ref(&ours));

@@ -52,7 +52,7 @@ async fn f6_an_immutable_field_is_named() -> Result<()> {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "a"}, "subjects": []});
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("one"),
         "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "a", "resources": {"requests": {"storage": "1Gi"}}}});
-    let changes = [
+    let cases = [
         (
             bench.deployment("web", "registry.invalid/a:1"),
             "/spec/selector/matchLabels/app",
@@ -64,7 +64,7 @@ async fn f6_an_immutable_field_is_named() -> Result<()> {
         (binding, "/roleRef/name", json!("b"), "roleRef"),
         (claim, "/spec/storageClassName", json!("b"), "spec"),
     ];
-    for (object, pointer, value, field) in changes {
+    for (object, pointer, value, field) in cases {
         let live = bench.apply(&prepared("default/web", &object)?).await?.live;
         let mut changed = object.clone();
         *changed.pointer_mut(pointer).context("the field is there")? = value;

@@ -170,3 +170,35 @@ async fn f26_an_object_of_a_version_that_is_no_longer_served_is_found_and_delete
     assert_eq!(bench.target.delete(&at, &applied.uid, None).await?, Deleted::Gone);
     Ok(())
 }
+
+#[tokio::test]
+async fn f32_while_a_conversion_webhook_is_down_its_kind_is_unknown_and_no_other() -> Result<()> {
+    let bench = Bench::new("convert").await?;
+    let group = group(&bench);
+    define(&bench, &group, "Thing", &[("v1", true), ("v2", true)]).await?;
+    let kinds = BTreeSet::from([kind(&group, "v1", "Thing"), kind(&group, "v2", "Thing")]);
+    bench.target.wait_served(&kinds, Duration::from_secs(30)).await;
+    let mut things = Vec::new();
+    for n in 0..5 {
+        let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Thing",
+            "metadata": {"name": format!("t{n}"), "namespace": bench.namespace}});
+        bench.apply(&prepared("default/web", &object)?).await?;
+        things.push(Address { id: id_of(&object)?, version: "v2".to_owned() });
+    }
+    let webhook = json!({"spec": {"conversion": {"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}}}}});
+    let name = format!("things.{group}");
+    let patch = ["patch", "customresourcedefinition", &name, "--type=merge", "-p", &webhook.to_string()];
+    bench.cluster.kubectl(&patch).await?;
+    let config = bench.config("one", &json!({}));
+    let other = bench.apply(&prepared("default/web", &config)?).await?.live;
+    let all_unknown = async || {
+        let seen = bench.target.observe(&things).await;
+        assert!(seen.values().all(|seen| *seen != Seen::Missing), "{seen:?}");
+        Ok(seen.values().all(|seen| matches!(seen, Seen::Unknown(_))))
+    };
+    until("the webhook is in force", all_unknown).await?;
+    assert_eq!(bench.live(&config).await?, other);
+    bench.cluster.kubectl(&["delete", "customresourcedefinition", &name, "--wait=false"]).await?;
+    Ok(())
+}
