@@ -93,43 +93,60 @@ impl Encoding {
         if signed.length > bound {
             return Err(DecodeRefused::TooLong(bound));
         }
+        let (tar, digest) = self.stream(stored, bound)?;
+        let got = tar.len() as u64;
+        match () {
+            () if got < signed.length => Err(DecodeRefused::TooShort { got, signed: signed.length }),
+            () if digest == signed.digest => Ok(tar),
+            () => Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest }),
+        }
+    }
+
+    /// Which encoding bytes say they are in, by their first bytes; none for a bare tar. A guess, for people's tools.
+    pub fn sniff(stored: &[u8]) -> Option<Self> {
+        match stored {
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zst),
+            [0x1f, 0x8b, ..] => Some(Self::Gz),
+            _ => None,
+        }
+    }
+
+    /// Decodes bytes of which nothing is signed, under the same bounds: for people's tools, which then say T.
+    pub fn unpack(self, stored: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeRefused> {
+        let ratio = (stored.len() as u64).saturating_mul(limits.ratio);
+        self.stream(stored, limits.bundle_bytes.min(ratio.max(1 << 20))).map(|(tar, _)| tar)
+    }
+
+    fn stream(self, stored: &[u8], bound: u64) -> Result<(Vec<u8>, Digest), DecodeRefused> {
         let mut rest = stored;
         let tar = match self {
             Self::Zst => {
                 let mut decoder =
                     zstd::Decoder::with_buffer(&mut rest).map_err(DecodeRefused::Broken)?.single_frame();
                 decoder.window_log_max(WINDOW_LOG).map_err(DecodeRefused::Broken)?;
-                collect(decoder, bound, signed)?
+                collect(decoder, bound)?
             }
-            Self::Gz => collect(flate2::bufread::GzDecoder::new(&mut rest), bound, signed)?,
+            Self::Gz => collect(flate2::bufread::GzDecoder::new(&mut rest), bound)?,
             Self::Unknown => return Err(DecodeRefused::Unknown),
         };
         if rest.is_empty() { Ok(tar) } else { Err(DecodeRefused::Trailing) }
     }
 }
 
-fn collect(mut from: impl Read, bound: u64, signed: Signed) -> Result<Vec<u8>, DecodeRefused> {
+/// Reads to the end, never more than `bound`, and hashes on the way.
+fn collect(mut from: impl Read, bound: u64) -> Result<(Vec<u8>, Digest), DecodeRefused> {
     let mut tar = Vec::new();
     let mut hasher = Hasher::default();
     let mut piece = [0u8; 16 << 10];
     loop {
         let read = from.read(&mut piece).map_err(DecodeRefused::Broken)?;
         if read == 0 {
-            break;
+            return Ok((tar, hasher.finish()));
         }
         hasher.update(&piece[..read]);
         if hasher.length() > bound {
             return Err(DecodeRefused::TooLong(bound));
         }
         tar.extend_from_slice(&piece[..read]);
-    }
-    let (got, digest) = (hasher.length(), hasher.finish());
-    if got < signed.length {
-        return Err(DecodeRefused::TooShort { got, signed: signed.length });
-    }
-    if digest == signed.digest {
-        Ok(tar)
-    } else {
-        Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest })
     }
 }

@@ -82,3 +82,18 @@ fn an_encoding_of_a_later_version_is_read_and_not_used() {
     assert_eq!(unknown, Encoding::Unknown);
     assert!(unknown.decode(b"", signed(b""), Limits::DEFAULT).is_err());
 }
+
+#[test]
+fn b4_bytes_of_which_nothing_is_signed_are_sniffed_and_unpacked_within_bounds() {
+    let tar = b"hello".to_vec();
+    for encoding in [Encoding::Zst, Encoding::Gz] {
+        let stored = encoding.encode(&tar).unwrap();
+        assert_eq!(Encoding::sniff(&stored), Some(encoding));
+        assert_eq!(encoding.unpack(&stored, Limits::DEFAULT).unwrap(), tar);
+        let bomb = encoding.encode(&vec![0u8; 8 << 20]).unwrap();
+        let limits = Limits { bundle_bytes: 1 << 20, ..Limits::DEFAULT };
+        let refused = encoding.unpack(&bomb, limits).unwrap_err();
+        assert!(matches!(refused, DecodeRefused::TooLong(_)), "{encoding:?}: {refused}");
+    }
+    assert_eq!(Encoding::sniff(b"bundle.json"), None);
+}
