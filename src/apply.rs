@@ -1,0 +1,200 @@
+//! `windlass apply`: the fleet's description, document by document, in an order in which each finds what it needs.
+//! What is there already and says the same is left alone; what fails does not stop the rest.
+
+mod documents;
+mod order;
+mod schema;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use api::routes::clusters::{ClusterChange, ClusterDetail};
+use api::routes::services::{Service, ServiceKind, ServiceSpec};
+use api::routes::sources::Source;
+use api::routes::whoami::Whoami;
+use cdn::wire::Source as Place;
+use clap::Args;
+use program::http::Method;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure, exit_of};
+use crate::output::{Format, FormatArg};
+use crate::server::{Server, Terms, escaped};
+use crate::session::Session;
+use documents::{Document, Spec};
+
+/// Make the fleet as documents describe it
+#[derive(Args, Debug)]
+#[command(before_help = "Examples:
+  windlass apply -f fleet.yaml
+  windlass apply -f fleet/ --dry-run
+  kustomize build fleet | windlass apply -f -
+
+Documents: apiVersion windlass.dev/v1alpha1; kinds Source, Cluster, ServiceDeployment, GlobalService.
+What is not in the documents is left as it is: nothing is deleted because it is missing.")]
+pub(crate) struct Apply {
+    /// A file, a folder with *.yaml, *.yml and *.json, or `-` for stdin; may be given several times
+    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
+    files: Vec<PathBuf>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// What became of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Created,
+    Configured,
+    Unchanged,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Created => "created",
+            Self::Configured => "configured",
+            Self::Unchanged => "unchanged",
+        })
+    }
+}
+
+impl Apply {
+    /// Does it.
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit> {
+        let documents = order::ordered(documents::read(&self.files)?);
+        if documents.is_empty() {
+            return Err(Failure::new(Exit::Usage, "there is no document to apply")
+                .next("check the files given with -f")
+                .into());
+        }
+        let server = session.server()?;
+        // One refusal instead of one for each document.
+        let _who: Whoami = server.get("/v1/whoami").await?;
+        let mut results = Vec::new();
+        let mut first_failure = None;
+        for document in &documents {
+            let ended = self.one(&server, document).await;
+            results.push(self.tell(session, document, &ended)?);
+            if let Err(error) = ended {
+                first_failure.get_or_insert(exit_of(&error));
+            }
+        }
+        if matches!(self.format.output, Format::Json | Format::Yaml) {
+            session.out.value(&json!({ "items": results }), self.format.output)?;
+        }
+        let failed = results.iter().filter(|result| result.get("error").is_some()).count();
+        Ok(match first_failure {
+            None => Exit::Ok,
+            Some(exit) if failed == documents.len() => exit,
+            Some(_) => {
+                session
+                    .out
+                    .hint(&format!("{failed} of {} documents failed; the others are done", documents.len()));
+                Exit::Partly
+            }
+        })
+    }
+
+    fn tell(&self, session: &Session, document: &Document, ended: &Result<Effect>) -> Result<Value> {
+        let dry = if self.dry_run { " (dry run)" } else { "" };
+        match (ended, self.format.output) {
+            (Ok(effect), Format::Table | Format::Wide) => {
+                session.out.line(&format!("{} {effect}{dry}", document.id))?;
+            }
+            (Ok(_), Format::Name) => session.out.line(&document.id)?,
+            (Ok(_), Format::Json | Format::Yaml) => {}
+            (Err(error), _) => {
+                session.out.error(&anyhow::anyhow!("{} ({}): {error:#}", document.id, document.place));
+            }
+        }
+        Ok(match ended {
+            Ok(effect) => {
+                json!({ "name": document.id, "effect": effect.to_string(), "dryRun": self.dry_run })
+            }
+            Err(error) => json!({ "name": document.id, "error": format!("{error:#}") }),
+        })
+    }
+
+    async fn one(&self, server: &Server, document: &Document) -> Result<Effect> {
+        match &document.spec {
+            Spec::Source(spec) => self.source(server, &document.path, spec).await,
+            Spec::Cluster(change) => self.cluster(server, &document.path, change).await,
+            Spec::Service(kind, spec) => self.service(server, &document.path, *kind, spec).await,
+        }
+    }
+
+    async fn source(&self, server: &Server, path: &str, spec: &Place) -> Result<Effect> {
+        let held = server.find::<Source>(path).await?;
+        let same = held.as_ref().is_some_and(|held| held.body.spec == *spec);
+        let etag = held.as_ref().and_then(|held| held.etag.as_deref());
+        self.put(server, path, spec, (held.is_some(), same, etag)).await
+    }
+
+    async fn service(
+        &self,
+        server: &Server,
+        path: &str,
+        kind: ServiceKind,
+        spec: &ServiceSpec,
+    ) -> Result<Effect> {
+        // Both kinds share their names, so a service of the other kind is found too.
+        let any = path.replacen("/v1/global-services/", "/v1/services/", 1);
+        let held = server.find::<Service>(&any).await?;
+        if let Some(other) = held.as_ref().filter(|held| held.body.kind != kind) {
+            return Err(Failure::new(
+                Exit::Conflict,
+                format!("it is there as a {}", crate::words::word(&other.body.kind)),
+            )
+            .next("delete that one first, or give this one another name")
+            .into());
+        }
+        let same = held.as_ref().is_some_and(|held| held.body.spec == *spec);
+        let etag = held.as_ref().and_then(|held| held.etag.as_deref());
+        self.put(server, path, spec, (held.is_some(), same, etag)).await
+    }
+
+    /// Puts what is not there in this form; `held` says whether it is there, whether it is the same, and its ETag.
+    async fn put<B: serde::Serialize>(
+        &self,
+        server: &Server,
+        path: &str,
+        body: &B,
+        held: (bool, bool, Option<&str>),
+    ) -> Result<Effect> {
+        let (there, same, etag) = held;
+        if same {
+            return Ok(Effect::Unchanged);
+        }
+        if !self.dry_run {
+            let terms = Terms { if_match: etag, idempotency_key: None };
+            let _answer: Value = server.change(Method::PUT, path, Some(body), terms).await?;
+        }
+        Ok(if there { Effect::Configured } else { Effect::Created })
+    }
+
+    /// A cluster comes into being by joining; a document only says its labels, projects and values.
+    async fn cluster(&self, server: &Server, name: &str, change: &ClusterChange) -> Result<Effect> {
+        let path = format!("/v1/clusters/{}", escaped(name));
+        let held = server.find::<ClusterDetail>(&path).await?.ok_or_else(|| {
+            Failure::new(Exit::NotFound, "this cluster has not joined yet")
+                .why("a cluster comes into being by joining; a document only says its labels, projects and values")
+                .next("make a token with `windlass join-token create`, let its agent join, and apply again")
+        })?;
+        let now = &held.body;
+        let differs = change.labels.as_ref().is_some_and(|labels| *labels != now.cluster.labels)
+            || change.projects.as_ref().is_some_and(|projects| *projects != now.cluster.projects)
+            || change.values.as_ref().is_some_and(|values| *values != now.values);
+        if !differs {
+            return Ok(Effect::Unchanged);
+        }
+        if !self.dry_run {
+            let terms = Terms { if_match: held.etag.as_deref(), idempotency_key: None };
+            let _answer: Value = server.change(Method::PATCH, &path, Some(change), terms).await?;
+        }
+        Ok(Effect::Configured)
+    }
+}

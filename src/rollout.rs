@@ -1,0 +1,272 @@
+//! `windlass rollout`: which release a service runs, what ran before, and how far it has come.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use api::routes::clusters::{Cluster, ClusterDetail, ClusterState};
+use api::routes::services::{Moved, Pin, Service, ServiceKind};
+use cdn::document::{Health, Sync};
+use cdn::{Digest, ServiceName};
+use clap::{Args, Subcommand};
+use program::http::Method;
+use program::settings::duration;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::content::release_named;
+use crate::exit::{Exit, Failure};
+use crate::get::{self, nouns};
+use crate::output::{FormatArg, View};
+use crate::server::{Query, Server, Terms, escaped};
+use crate::session::Session;
+use crate::table::Table;
+use crate::words::{service_arg, short, word};
+
+/// How often `--wait` looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// `windlass rollout`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rollout {
+    /// How far a service's release has come, cluster by cluster
+    #[command(before_help = "Examples:
+  windlass rollout status default/web
+  windlass rollout status default/web --wait --timeout 10m
+
+Exit codes: 0 everywhere, 1 not everywhere, 6 not everywhere in time")]
+    Status(Status),
+    /// List a service's releases, newest first
+    #[command(before_help = "Examples:
+  windlass rollout history default/web -o wide")]
+    History(History),
+    /// Go back to the release before, or to a named one, and stay there
+    #[command(before_help = "Examples:
+  windlass rollout undo default/web
+  windlass rollout undo default/web --to 4be1c2d3e4f5")]
+    Undo(Undo),
+    /// Stay at the release that runs now; what is published meanwhile waits
+    #[command(
+        visible_alias = "pin",
+        before_help = "Examples:
+  windlass rollout pause default/web"
+    )]
+    Pause(Named),
+    /// Follow the newest release again
+    #[command(before_help = "Examples:
+  windlass rollout resume default/web")]
+    Resume(Named),
+}
+
+/// A service.
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// The service
+    #[arg(value_name = "SERVICE", value_parser = service_arg)]
+    service: ServiceName,
+}
+
+/// `windlass rollout history`.
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    #[command(flatten)]
+    named: Named,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// `windlass rollout undo`.
+#[derive(Args, Debug)]
+pub(crate) struct Undo {
+    #[command(flatten)]
+    named: Named,
+    /// A release: a digest, or its first digits; the one before unless said
+    #[arg(long, value_name = "RELEASE")]
+    to: Option<String>,
+}
+
+/// `windlass rollout status`.
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    named: Named,
+    /// Wait until every active target runs it and works
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "5m", requires = "wait",
+        value_parser = duration(Duration::from_secs(1), Duration::from_hours(24)))]
+    timeout: Duration,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Rollout {
+    /// Does it.
+    pub(crate) async fn run(self, session: &Session) -> Result<Exit> {
+        match self {
+            Self::Status(status) => status.run(session).await,
+            Self::History(history) => {
+                let releases =
+                    get::releases_of(&session.server()?, &history.named.service.to_string()).await?;
+                let value = json!({ "items": releases });
+                session.out.show(&nouns::view(&releases, value), history.format.output)?;
+                Ok(Exit::Ok)
+            }
+            Self::Undo(undo) => undo.run(session).await,
+            Self::Pause(named) => {
+                let release = release_named(session, &named.service, "current").await?;
+                let question = format!("Keep {} at release {}?", named.service, release.short());
+                named.step(session, "pin", Some(Pin { release }), &question).await
+            }
+            Self::Resume(named) => {
+                let question = format!("Let {} follow its newest release?", named.service);
+                named.step(session, "resume", None, &question).await
+            }
+        }
+    }
+}
+
+impl Undo {
+    async fn run(self, session: &Session) -> Result<Exit> {
+        let service = &self.named.service;
+        let (verb, pin, question) = if let Some(text) = &self.to {
+            let release = release_named(session, service, text).await?;
+            let question = format!("Let {service} go to release {} and stay there?", release.short());
+            ("pin", Some(Pin { release }), question)
+        } else {
+            ("undo", None, format!("Let {service} go back to the release before, and stay there?"))
+        };
+        self.named.step(session, verb, pin, &question).await
+    }
+}
+
+impl Named {
+    async fn step(&self, session: &Session, verb: &str, pin: Option<Pin>, question: &str) -> Result<Exit> {
+        let server = session.server()?;
+        let name = &self.service;
+        let read: crate::server::Read<Service> = server.read(&format!("/v1/services/{name}")).await?;
+        session.out.hint(&format!("{name} goes to: {}", nouns::targets(&read.body)));
+        session.confirm(question).await?;
+        let path = format!("/v1/services/{name}/{verb}");
+        let terms = Terms { if_match: read.etag.as_deref(), idempotency_key: None };
+        let moved: Moved = server.change(Method::POST, &path, pin.as_ref(), terms).await?;
+        let (from, to) = (short(moved.from), short(moved.to));
+        let change =
+            if moved.from == moved.to { format!("stays at {to}") } else { format!("{from} -> {to}") };
+        session.out.line(&format!("service/{name} {change}, follows {}", nouns::follow(&moved.follow)))?;
+        session.out.hint(&moved.message);
+        Ok(Exit::Ok)
+    }
+}
+
+/// How one target stands.
+#[derive(Debug)]
+struct Standing {
+    cluster: String,
+    done: bool,
+    release: Option<Digest>,
+    sync: String,
+    health: String,
+}
+
+impl Status {
+    async fn run(self, session: &Session) -> Result<Exit> {
+        let server = session.server()?;
+        let deadline = Instant::now() + self.timeout;
+        let progress = session.progress();
+        let mut told = None;
+        loop {
+            let service = get::service(&server, &self.named.service.to_string()).await?;
+            let standings = standings(&server, &service).await?;
+            let left = standings.iter().filter(|standing| !standing.done).count();
+            let done = left == 0 && !standings.is_empty() && service.release.is_some();
+            if done || !self.wait || Instant::now() >= deadline {
+                progress.finish("");
+                session.out.show(&view(&service, &standings), self.format.output)?;
+                return self.end(done, left, standings.len());
+            }
+            if told != Some(left) {
+                progress.step(&format!("{} of {} clusters run it", standings.len() - left, standings.len()));
+                told = Some(left);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn end(&self, done: bool, left: usize, of: usize) -> Result<Exit> {
+        if done {
+            return Ok(Exit::Ok);
+        }
+        let exit = if self.wait { Exit::Timeout } else { Exit::Failed };
+        let what = match of {
+            0 => format!("{} has no active target", self.named.service),
+            of => format!("{left} of {of} clusters do not run the release of {} yet", self.named.service),
+        };
+        Err(Failure::new(exit, what)
+            .next("see `windlass get holds` and `windlass describe cluster NAME`")
+            .into())
+    }
+}
+
+async fn standings(server: &Server, service: &Service) -> Result<Vec<Standing>> {
+    let clusters: Vec<Cluster> = server.list("/v1/clusters", &Query::default()).await?;
+    let mut standings = Vec::new();
+    for cluster in clusters.iter().filter(|cluster| is_target(service, cluster)) {
+        let path = format!("/v1/clusters/{}", escaped(cluster.id.as_str()));
+        let detail: ClusterDetail = server.get(&path).await?;
+        standings.push(standing(service, &detail));
+    }
+    Ok(standings)
+}
+
+/// Whether a service goes to a cluster that may poll.
+fn is_target(service: &Service, cluster: &Cluster) -> bool {
+    let named =
+        || service.spec.clusters.iter().any(|name| *name == cluster.name || name == cluster.id.as_str());
+    let selected =
+        || service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&cluster.labels));
+    let open = cluster.projects.is_empty() || cluster.projects.contains(service.name.project());
+    let chosen = match service.kind {
+        ServiceKind::ServiceDeployment => named(),
+        ServiceKind::GlobalService => selected(),
+    };
+    cluster.state == ClusterState::Active && open && chosen
+}
+
+fn standing(service: &Service, detail: &ClusterDetail) -> Standing {
+    let services = detail.report.iter().flat_map(|report| &report.services);
+    let reported = services.into_iter().find(|reported| reported.name == service.name);
+    let release = reported.and_then(|reported| reported.release);
+    // A folder as target has no health that anybody could know.
+    let works = |health| matches!(health, Health::Healthy | Health::Suspended | Health::Unknown);
+    let done =
+        reported.is_some_and(|r| r.sync == Sync::Synced && works(r.health)) && release == service.release;
+    Standing {
+        cluster: detail.cluster.name.clone(),
+        done,
+        release,
+        sync: reported.map_or_else(|| "Unknown".to_owned(), |reported| word(&reported.sync)),
+        health: reported.map_or_else(|| "Unknown".to_owned(), |reported| word(&reported.health)),
+    }
+}
+
+fn view(service: &Service, standings: &[Standing]) -> View {
+    let mut table = Table::new(["CLUSTER", "DONE", "RELEASE", "SYNC", "HEALTH"]);
+    let mut items = Vec::new();
+    for standing in standings {
+        let done = if standing.done { "yes" } else { "no" };
+        let release = short(standing.release);
+        table.row([
+            standing.cluster.clone(),
+            done.to_owned(),
+            release,
+            standing.sync.clone(),
+            standing.health.clone(),
+        ]);
+        items.push(json!({ "cluster": standing.cluster, "done": standing.done, "release": standing.release,
+            "sync": standing.sync, "health": standing.health }));
+    }
+    let value: Value = json!({ "service": service.name, "release": service.release, "follow": service.follow, "items": items });
+    let names = standings.iter().map(|standing| format!("cluster/{}", standing.cluster)).collect();
+    View { table, value, names, empty: "no active target" }
+}
