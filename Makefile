@@ -29,7 +29,7 @@ clippy:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 deny: $(DENY)
-	$(DENY) --log-level error --offline check bans licenses sources
+	$(DENY) --log-level error check bans licenses sources
 
 $(DENY):
 	$(CARGO) install --locked --quiet cargo-deny --version $(DENY_VERSION) --no-default-features --root "$(CACHE)/tools"
@@ -38,8 +38,8 @@ parts: ## finds, installs or builds the real parts that tests need
 	$(CARGO) run --locked --quiet -p testbed -- prepare
 
 build: ## release binaries of the four programs and the command line
-	$(CARGO) build --locked --release --bin windlass --bin windlass-api --bin windlass-publisher --bin windlass-mirror
-	$(CARGO) build --locked --profile agent --bin windlass-agent
+	$(CARGO) build --locked --release -p windlass -p api -p publisher -p mirror
+	$(CARGO) build --locked --profile agent -p agent
 	@ls -l "$(CARGO_TARGET_DIR)"/release/windlass* "$(CARGO_TARGET_DIR)"/agent/windlass-agent | grep -v '\.d$$'
 
 bench: build parts ## one line a figure, against a named anchor; NAME=poll-304 selects one
