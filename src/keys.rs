@@ -104,13 +104,13 @@ impl Init {
     fn keys(&self) -> Vec<NewKey> {
         let mut keys = vec![
             NewKey::new("root", "offline: signs the next root; with two copies, in two places"),
-            NewKey::new("desired", "with windlass-api (--desired-key-file)"),
+            NewKey::new("desired", "with windlass-api (--desired-key)"),
             NewKey::new("routes", "with windlass-publisher, once it makes deltas"),
         ];
         keys.extend(self.projects.iter().map(|project| {
             NewKey::new(
                 format!("release-{project}"),
-                "with this project's windlass-publisher or CI, nowhere else",
+                "with this project's windlass-publisher or CI (--release-key)",
             )
         }));
         keys
