@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -16,6 +18,7 @@ use program::files;
 
 use crate::{Cause, StoreArgs};
 
+const DEFAULT_REGION: Region = Region::from_static("us-east-1");
 const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
 /// The one layer of retries, with the SDK's own jitter and budget (G1).
 const ATTEMPTS: u32 = 5;
@@ -74,8 +77,14 @@ async fn shared(args: &StoreArgs) -> Result<SdkConfig, Cause> {
     if let Some(endpoint) = &args.s3_endpoint {
         loader = loader.endpoint_url(checked(endpoint)?);
     }
-    if let Some(region) = &args.s3_region {
-        loader = loader.region(Region::new(region.clone()));
+    match (&args.s3_region, &args.s3_endpoint) {
+        (Some(region), _) => loader = loader.region(Region::new(region.clone())),
+        // Elsewhere than at AWS there is no instance to ask for its region, and asking would take seconds.
+        (None, Some(_)) => {
+            let said = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new());
+            loader = loader.region(said.or_else(ProfileFileRegionProvider::new()).or_else(DEFAULT_REGION));
+        }
+        (None, None) => {}
     }
     if let Some(file) = &args.s3_credentials_file {
         // The SDK reads it when it signs, which is late to learn of a wrong path.
@@ -87,7 +96,7 @@ async fn shared(args: &StoreArgs) -> Result<SdkConfig, Cause> {
         loader = loader.credentials_provider(provider);
     }
     let shared = loader.load().await;
-    let region = shared.region().cloned().unwrap_or(Region::from_static("us-east-1"));
+    let region = shared.region().cloned().unwrap_or(DEFAULT_REGION);
     Ok(shared.into_builder().region(region).build())
 }
 

@@ -108,6 +108,15 @@ async fn settings_that_cannot_be_used_are_refused_with_the_next_step() {
 }
 
 #[tokio::test]
+async fn a_server_elsewhere_needs_no_region() {
+    let bench = Bench::s3().await;
+    let begun = Instant::now();
+    let store = Store::open(&StoreArgs { s3_region: None, ..bench.args.clone() }).await.unwrap();
+    move_to(&store, &head("web"), "{}".to_owned()).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "nobody else was asked: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn nobody_at_the_endpoint_is_told_within_seconds() {
     let bench = Bench::s3().await;
     let port = testbed::free_port().unwrap();
