@@ -94,14 +94,14 @@ impl Agent {
     pub async fn once(self) -> anyhow::Result<Status> {
         /// Chains of services and waves that wait for each other end long before.
         const PASSES: usize = 32;
-        let Loops { mut poller, mut syncer, mut reporter, news, .. } = Box::pin(self.prepare()).await?;
+        let Loops { mut poller, mut syncer, mut reporter, mut news, .. } = Box::pin(self.prepare()).await?;
         let turn = Box::pin(poller.poll()).await;
         tracing::info!(?turn, "polled");
-        let wanted = news.borrow().clone();
+        let wanted = news.borrow_and_update().clone();
         if let Some(wanted) = wanted {
             for _ in 0..PASSES {
                 let outcome = Box::pin(syncer.pass(&wanted, news.clone())).await;
-                if !outcome.counts.wrote() {
+                if !outcome.again {
                     break;
                 }
             }

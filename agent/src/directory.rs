@@ -36,6 +36,9 @@ impl Directory {
         files::create_directory(folder, 0o755)?;
         let kept = folder.join(kept::FOLDER);
         files::create_directory(&kept, 0o700)?;
+        for place in [folder, &kept] {
+            files::sweep(place)?;
+        }
         Ok(Self { folder: folder.into(), deletes })
     }
 

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub removed: Vec<ServiceName>,
     /// Whether another look soon is worth it: something is on its way, or may go better the next time.
     pub unsettled: bool,
+    /// Whether the next pass can do or say more at once, because of what this one did or learned.
+    pub again: bool,
 }
 
 /// How a pass ended.

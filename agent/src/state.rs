@@ -5,10 +5,11 @@
 //! lock                     one agent at a time
 //! identity.json            who this cluster is
 //! root/<n>.json            the chain of roots, as signed
-//! trusted.json             floor, assignment, releases; trusted.json.old is the one before
+//! trusted.json             floor, assignment, releases
 //! o/<digest>               the assignment's envelope, its set and values
 //! bundle/<T>.tar           the bundles that run, and those before them
 //! inventory.json           a copy of the inventory; the target holds it too
+//! *.twin                   the same once more, of what nothing else could stand in for
 //! ```
 
 mod bundles;
@@ -100,14 +101,12 @@ impl State {
         self.document(IDENTITY)
     }
 
-    /// Keeps who this cluster is, twice: nothing else on disk can stand in for it.
+    /// Keeps who this cluster is.
     pub fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
-        let body = json::canonical_of(identity);
-        checked::write(&self.folder.join(IDENTITY), &body)?;
-        checked::write(&self.folder.join(IDENTITY), &body)
+        checked::write(&self.folder.join(IDENTITY), &json::canonical_of(identity))
     }
 
-    /// What is trusted; none before the first assignment. A damaged file is answered by the one before it.
+    /// What is trusted; none before the first assignment.
     pub fn trusted(&self) -> Result<Option<Trusted>, Damaged> {
         self.document(TRUSTED)
     }
@@ -125,7 +124,7 @@ impl State {
         Inventory::from_bytes(&bytes).map(Some).map_err(why)
     }
 
-    /// Keeps a copy of the inventory. Never two generations: an older one is no superset.
+    /// Keeps a copy of the inventory; the other one is in the target.
     pub fn keep_inventory(&self, inventory: &Inventory) -> io::Result<()> {
         checked::write_alone(&self.folder.join(INVENTORY), &inventory.to_bytes())
     }
@@ -161,24 +160,34 @@ impl State {
 
     /// A small object that is named by its digest: an assignment's envelope, a set, values.
     pub fn object(&self, digest: Digest) -> Option<Vec<u8>> {
-        let bytes = files::read_bounded(&self.object_file(digest), DOCUMENT_BYTES).ok()?;
-        (Digest::of(&bytes) == digest).then_some(bytes)
+        let file = self.object_file(digest);
+        let read = |file: PathBuf| {
+            let bytes = files::read_bounded(&file, DOCUMENT_BYTES).ok()?;
+            (Digest::of(&bytes) == digest).then_some(bytes)
+        };
+        let twin = checked::twin(&file);
+        read(file).or_else(|| read(twin))
     }
 
     /// Keeps a small object.
     pub fn keep_object(&self, bytes: &[u8]) -> io::Result<()> {
-        let digest = Digest::of(bytes);
-        if self.object(digest).is_some() {
-            return Ok(());
+        let file = self.object_file(Digest::of(bytes));
+        for file in [checked::twin(&file), file] {
+            let there = files::read_bounded(&file, DOCUMENT_BYTES);
+            if there.ok().as_deref() != Some(bytes) {
+                files::write_atomic(&file, bytes, 0o600)?;
+            }
         }
-        files::write_atomic(&self.object_file(digest), bytes, 0o600)
+        Ok(())
     }
 
     /// Removes small objects that nothing names any more.
     pub fn drop_objects_but(&self, keep: &[Digest]) -> io::Result<()> {
         for entry in std::fs::read_dir(self.folder.join("o"))? {
             let entry = entry?;
-            let named = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok());
+            let name = entry.file_name();
+            let name = name.to_str().map(|name| name.split('.').next().unwrap_or_default());
+            let named = name.and_then(|name| Digest::from_hex(name).ok());
             if named.is_some_and(|digest| !keep.contains(&digest)) {
                 files::remove(&entry.path())?;
             }

@@ -78,7 +78,7 @@ impl Syncer {
                     () = stop.cancelled() => return Ok(()),
                     outcome = self.pass(&wanted, news.clone()) => outcome,
                 };
-                calm = if outcome.counts.wrote() { 0 } else { calm + 1 };
+                calm = if outcome.again { 0 } else { calm + 1 };
                 if outcome.unsettled {
                     wait = SOON.saturating_mul(2_u32.saturating_pow(calm)).min(wait);
                 }

@@ -76,8 +76,10 @@ struct One<'a> {
 
 impl<'a> One<'a> {
     fn seen(&self) -> &'a Seen {
-        // A kind that is only promised has no objects yet.
-        self.input.observed.get(self.id).unwrap_or(&Seen::Missing)
+        static NOT_LOOKED_AT: Seen = Seen::Unknown(String::new());
+        // A kind that is only promised was proved to be absent, and its objects with it.
+        let otherwise = if self.wish.promised { &Seen::Missing } else { &NOT_LOOKED_AT };
+        self.input.observed.get(self.id).unwrap_or(otherwise)
     }
 
     fn entry(&self) -> Option<&'a Entry> {

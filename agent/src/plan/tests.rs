@@ -1,1 +1,9 @@
-//! The plan, as tables and as properties.
+//! The plan, as tables and as properties. Each test has a small world of its own, in which steps are taken at once.
+
+mod apply;
+mod property;
+mod prune;
+mod wait;
+mod world;
+
+use world::{World, config, id, object};

@@ -139,7 +139,7 @@ impl Poller {
             values: values.as_deref().map(Digest::of),
         };
         let mut trusted = self.trusted.clone();
-        trusted.accept(kept);
+        trusted.kept = Some(kept);
         let stored = trusted.clone();
         let written = self.state.with(move |state| -> io::Result<()> {
             state.keep_object(&envelope)?;

@@ -161,7 +161,8 @@ impl Fetch<'_> {
             let got = self.origins.object(&entry.release, None).await;
             got.map_err(|error| unavailable(&error, Some(service)))?
         };
-        let verified = self.verify(service, &envelope).map_err(|refused| refused_release(service, &refused))?;
+        let verified =
+            self.verify(service, &envelope).map_err(|refused| refused_release(service, &refused))?;
         let record = verified.record().clone();
         if let Some(content) = self.state.with(move |state| state.content(&record)).await {
             let saved = content.record().length;

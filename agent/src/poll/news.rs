@@ -38,7 +38,7 @@ impl Poller {
         self.publish();
     }
 
-    /// The release that the set names if its bundle is here, else the one that ran last.
+    /// The release that the set names, or while that one never was here, the one that runs.
     async fn reload(&self, entry: &ServiceEntry) -> Option<Loaded> {
         let records = candidates(&self.trusted, entry);
         let content = self.state.with(move |state| records.iter().find_map(|record| state.content(record)));
@@ -71,12 +71,15 @@ impl Poller {
     }
 }
 
+/// Never an older release in place of the one that runs: its bundle may be damaged, then the service is left as it is
+/// until the bundle is fetched again.
 fn candidates(trusted: &Trusted, entry: &ServiceEntry) -> Vec<cdn::trust::Record> {
     let Some(release) = trusted.releases.get(&entry.name) else { return Vec::new() };
-    let mut records: Vec<_> =
-        [Some(&release.now), release.before.as_ref()].into_iter().flatten().cloned().collect();
-    records.sort_by_key(|record| record.release != entry.release);
-    records
+    let assigned = release.before.clone().filter(|before| before.release == entry.release);
+    match assigned {
+        Some(before) if release.now.release != entry.release => vec![before, release.now.clone()],
+        Some(_) | None => vec![release.now.clone()],
+    }
 }
 
 fn is_same(a: &Wanted, b: &Wanted) -> bool {

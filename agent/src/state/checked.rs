@@ -1,4 +1,5 @@
-//! Files that carry the digest of what they hold: the first line is the digest of the rest.
+//! Files that carry the digest of what they hold: the first line is the digest of the rest. What nothing else could
+//! stand in for has a twin, so that one damaged file loses nothing - and nothing older ever stands in (law L4).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,10 @@ use program::files;
 
 use super::Damaged;
 
-/// Replaces a file, and keeps the one before it beside it.
+/// Replaces a file and its twin.
 pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
-    if let Ok(Some(before)) = read(file, u64::MAX) {
-        write_alone(&older(file), &before)?;
-    }
-    write_alone(file, body)
+    write_alone(file, body)?;
+    write_alone(&twin(file), body)
 }
 
 /// Replaces a file.
@@ -42,27 +41,27 @@ pub(super) fn read(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Damaged> {
     }
 }
 
-/// Reads a file, or else the one before it.
+/// Reads a file, or else its twin.
 pub(super) fn read_either<T>(
     file: &Path,
     max: u64,
     parse: impl Fn(&[u8]) -> Result<T, Damaged>,
 ) -> Result<Option<T>, Damaged> {
     let one = |file: &Path| read(file, max).and_then(|body| body.as_deref().map(&parse).transpose());
-    match (one(file), one(&older(file))) {
+    match (one(file), one(&twin(file))) {
         (Ok(Some(document)), _) => Ok(Some(document)),
-        (Ok(None), Ok(older)) => Ok(older),
-        (Ok(None), Err(older)) => Err(older),
-        (Err(error), Ok(Some(older))) => {
-            tracing::warn!(%error, "the file before it is used");
-            Ok(Some(older))
+        (Ok(None), twin) => twin,
+        (Err(error), Ok(Some(twin))) => {
+            tracing::warn!(%error, "its twin is used");
+            Ok(Some(twin))
         }
         (Err(error), Ok(None) | Err(_)) => Err(error),
     }
 }
 
-fn older(file: &Path) -> PathBuf {
+/// The file that holds the same once more.
+pub(super) fn twin(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(".old");
+    name.push(".twin");
     PathBuf::from(name)
 }

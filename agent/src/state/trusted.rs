@@ -15,9 +15,6 @@ pub struct Trusted {
     /// The assignment that holds now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
-    /// The assignment before it: what there is if a file of the newer one is damaged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Kept>,
     /// The lowest acceptable sequence of each service's releases.
     #[serde(default)]
     pub min_seqs: MinSeqs,
@@ -58,14 +55,6 @@ impl Trusted {
         self.kept.as_ref().map(|kept| &kept.floor)
     }
 
-    /// Takes a new assignment; the one before stays as the last good one.
-    pub fn accept(&mut self, kept: Kept) {
-        if self.kept.as_ref().is_some_and(|held| held.envelope == kept.envelope) {
-            return;
-        }
-        self.before = self.kept.replace(kept);
-    }
-
     /// Remembers a release whose bundle was opened.
     pub fn remember(&mut self, record: &Record) {
         let service = record.service.clone();
@@ -82,20 +71,20 @@ impl Trusted {
     /// Every small object that must stay on disk.
     pub fn objects(&self) -> Vec<Digest> {
         let of = |kept: &Kept| [Some(kept.envelope), Some(kept.set), kept.values];
-        self.kept.iter().chain(&self.before).flat_map(of).flatten().collect()
+        self.kept.iter().flat_map(of).flatten().collect()
     }
 }
 
 impl State {
-    /// Takes up the assignment again; where a file of it is damaged, the one before - with the floor of the newer one.
+    /// Takes up the assignment again. Where it is damaged, there is none: what runs stays as it is, and the api is
+    /// asked anew. An older one is never taken up instead (law L4).
     pub fn resume(&self, trust: &Trust, trusted: &Trusted) -> Option<(Snapshot, Digest)> {
-        trusted.kept.iter().chain(&trusted.before).find_map(|kept| {
-            let snapshot = self.snapshot(trust, kept);
-            if snapshot.is_none() {
-                tracing::warn!(seq = kept.floor.seq, "an assignment on disk is damaged and not used");
-            }
-            Some((snapshot?, kept.payload))
-        })
+        let kept = trusted.kept.as_ref()?;
+        let snapshot = self.snapshot(trust, kept);
+        if snapshot.is_none() {
+            tracing::warn!(seq = kept.floor.seq, "the assignment on disk is damaged; it is asked for anew");
+        }
+        Some((snapshot?, kept.payload))
     }
 
     fn snapshot(&self, trust: &Trust, kept: &Kept) -> Option<Snapshot> {

@@ -12,6 +12,9 @@ use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
 use crate::plan::{self, Apply, How, Input, Plan, Rails};
 use crate::wanted::Wanted;
 
+/// Reasons that often go away by themselves, so that another look soon is worth it.
+const PASSING: [HoldReason; 3] = [HoldReason::Deleting, HoldReason::KindUnknown, HoldReason::ApplyFailed];
+
 impl Syncer {
     pub(super) async fn attempt(&mut self, wanted: &Wanted, news: News) -> Outcome {
         if let Err(held) = self.books.open(&self.target).await {
@@ -45,11 +48,14 @@ impl Syncer {
             hands.prune(now).await;
         }
         let done = hands.done;
+        let lost = self.books.lost;
         self.complete(wanted, &plan, &done);
+        let again = done.counts.wrote() || lost != self.books.lost;
         let saved = self.books.save(&self.target).await;
         plan.held.extend(saved.held);
         tracing::debug!(services = looked_at, seq = wanted.seq, "looked at all");
-        self.outcome(wanted, plan, done)
+        let outcome = self.outcome(wanted, plan, done);
+        Outcome { again, unsettled: outcome.unsettled || again, ..outcome }
     }
 
     /// Looks, and decides.
@@ -167,7 +173,7 @@ impl Syncer {
         });
         let removed: Vec<ServiceName> = removed.cloned().collect();
         let held: Vec<Held> = plan.held.into_iter().chain(done.held).collect();
-        let in_progress = |held: &Held| matches!(held.reason, HoldReason::Deleting);
+        let in_progress = |held: &Held| PASSING.contains(&held.reason);
         unsettled |=
             held.iter().any(in_progress) || removed.len() < wanted.removals.len() && done.counts.wrote();
         let all_synced = services.values().all(|service| service.sync == Sync::Synced);

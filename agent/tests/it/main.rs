@@ -1,3 +1,12 @@
 //! The agent on real parts.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands, with the line")]
+
+mod fleet;
+mod home;
 mod kubernetes;
+mod moving;
+mod site;
+mod state;
+mod trust;
+mod wire;

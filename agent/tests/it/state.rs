@@ -1,0 +1,184 @@
+//! The state folder: what is damaged is not believed, what is lost is asked for again, and two agents never share it.
+
+use std::path::{Path, PathBuf};
+
+use agent::{Agent, Settings};
+use axum::http::StatusCode;
+use cdn::document::HoldReason;
+
+use crate::fleet::config;
+use crate::site::{Site, reasons};
+
+async fn running() -> Site {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    site.fleet.publish("web", &[config("a", "2")]);
+    site.assign().await;
+    site
+}
+
+fn cut_off(site: &Site) {
+    site.wire.far().broken = Some((StatusCode::BAD_GATEWAY, String::new()));
+    std::fs::remove_dir_all(site.fleet.origin()).unwrap();
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+}
+
+fn only_file(folder: &Path) -> PathBuf {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+    files.pop().unwrap()
+}
+
+fn truncate(file: &Path) {
+    let bytes = std::fs::read(file).unwrap();
+    std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+fn edit(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_second_agent_on_the_same_folder_is_refused() {
+    let site = running().await;
+    let mut first = site.start();
+    first.until("running", |status| status.pass.is_some()).await;
+    let error = Box::pin(Agent::new(site.settings()).once()).await.unwrap_err();
+    assert!(format!("{error:#}").contains("is in use by"), "{error:#}");
+    first.stop().await;
+    site.once().await;
+}
+
+#[tokio::test]
+async fn i2_one_damaged_file_of_what_is_trusted_loses_nothing() {
+    for damage in [truncate, edit, |file: &Path| std::fs::write(file, "").unwrap()] {
+        for name in ["trusted.json", "o"] {
+            let site = running().await;
+            let file = site.state().join(name);
+            damage(&if name == "o" { only_file(&file) } else { file });
+            cut_off(&site);
+            site.once().await;
+            assert_eq!(site.text("web", "a").as_deref(), Some("2"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn l4_nothing_older_stands_in_for_what_is_damaged() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    let old = site.fleet.assign(&site.wire.cluster);
+    site.wire.serve(old.clone());
+    site.once().await;
+    site.fleet.publish("web", &[config("a", "2")]);
+    let new = site.fleet.assign(&site.wire.cluster);
+    site.wire.serve(new.clone());
+    site.once().await;
+    for file in std::fs::read_dir(site.state().join("o")).unwrap() {
+        truncate(&file.unwrap().path());
+    }
+    site.wire.serve(old);
+    let status = site.once().await;
+    assert!(status.network.problem.contains("older"), "{}", status.network.problem);
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"), "what runs stays as it is");
+    site.wire.serve(new);
+    let status = site.once().await;
+    assert!(reasons(&status).is_empty());
+    // The same of a bundle: the release before it is on disk, and is not applied in its place.
+    truncate(&only_file(&site.state().join("bundle")));
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    site.wire.far().broken = Some((StatusCode::BAD_GATEWAY, String::new()));
+    std::fs::remove_dir_all(site.fleet.origin()).unwrap();
+    let status = site.once().await;
+    assert_eq!(reasons(&status), [HoldReason::ContentUnavailable]);
+    assert_eq!(std::fs::read_to_string(site.path("web", "a")).unwrap(), "damaged");
+}
+
+#[tokio::test]
+async fn i2_a_damaged_bundle_is_fetched_again() {
+    for damage in [truncate, edit] {
+        let site = running().await;
+        damage(&only_file(&site.state().join("bundle")));
+        std::fs::write(site.path("web", "a"), "damaged").unwrap();
+        let status = site.once().await;
+        assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+        assert!(status.network.content_bytes > 0);
+    }
+}
+
+#[tokio::test]
+async fn i2_a_damaged_identity_is_answered_by_its_twin() {
+    let site = running().await;
+    truncate(&site.state().join("identity.json"));
+    cut_off(&site);
+    site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    assert_eq!(site.wire.far().joins, 1);
+}
+
+#[tokio::test]
+async fn i2_a_damaged_root_is_asked_for_again() {
+    let site = running().await;
+    edit(&site.state().join("root/1.json"));
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    let status = site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    assert_eq!(status.network.root, 1);
+}
+
+#[tokio::test]
+async fn d9_a_copied_state_folder_applies_nothing_elsewhere() {
+    let site = running().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = format!("directory:{}", elsewhere.path().join("target").display());
+    let settings = Settings { target: target.parse().unwrap(), ..site.settings() };
+    let status = Box::pin(Agent::new(settings).once()).await.unwrap();
+    assert_eq!(reasons(&status), [HoldReason::WrongHome]);
+    let files = std::fs::read_dir(elsewhere.path().join("target")).unwrap();
+    assert_eq!(files.filter(|file| file.as_ref().unwrap().path().is_file()).count(), 0);
+}
+
+#[tokio::test]
+async fn trusted_state_that_is_lost_deletes_nothing_before_a_clean_pass() {
+    let mut site = running().await;
+    std::fs::remove_dir_all(site.state()).unwrap();
+    site.fleet.publish("web", &[config("b", "1")]);
+    let envelope = site.fleet.assign(&site.wire.cluster);
+    site.wire.serve(envelope);
+    let mut running = site.start();
+    let first = running.until("a pass", |status| status.pass.is_some()).await;
+    assert!(reasons(&first).contains(&HoldReason::TrustLost));
+    running.until("clean again", |_| !site.path("web", "a").exists()).await;
+    running.stop().await;
+    assert_eq!(site.text("web", "b").as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn joining_never_supplies_trust() {
+    let site = Site::new().await;
+    let root = agent::settings::RootArg::Digest(cdn::Digest::of(b"another fleet"));
+    let settings = Settings { root: Some(root), ..site.settings() };
+    let error = Box::pin(Agent::new(settings).once()).await.unwrap_err();
+    assert!(error.to_string().contains("check which fleet"), "{error:#}");
+    assert_eq!(site.wire.far().joins, 0);
+    let settings = Settings { join_token_file: None, ..site.settings() };
+    let error = Box::pin(Agent::new(settings).once()).await.unwrap_err();
+    assert!(error.to_string().contains("has not joined yet"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_is_not_discarded() {
+    let site = running().await;
+    site.wire.far().broken = Some((StatusCode::UNAUTHORIZED, String::new()));
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    site.wire.far().broken = None;
+    let status = site.once().await;
+    assert!(status.network.connected);
+    assert_eq!(site.wire.far().joins, 1);
+}
