@@ -117,7 +117,9 @@ pub struct Permission {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAllowed {
     /// No entry is for this service and repository.
-    #[error("{service} from {place} is not in this publisher's allow list: {why}; add an [[allow]] entry for it")]
+    #[error(
+        "{service} from {place} is not in this publisher's allow list: {why}; add an [[allow]] entry for it"
+    )]
     Entry {
         /// Which service.
         service: ServiceName,
@@ -157,9 +159,8 @@ impl AllowList {
         let path = normal(&wanted.path)?;
         let mut nearest = (0, "no entry names the service");
         for entry in &self.allow {
-            let (step, why) = match entry.refuses(wanted, &place, &path) {
-                None => return Ok(self.permission(entry)),
-                Some(refused) => refused,
+            let Some((step, why)) = entry.refuses(wanted, &place, &path) else {
+                return Ok(self.permission(entry));
             };
             if step > nearest.0 {
                 nearest = (step, why);
@@ -179,13 +180,16 @@ impl AllowList {
     }
 
     fn check(self) -> Result<Self, String> {
-        let names: BTreeSet<&str> = self.credential.iter().map(|credential| credential.name.as_str()).collect();
+        let names: BTreeSet<&str> =
+            self.credential.iter().map(|credential| credential.name.as_str()).collect();
         if names.len() != self.credential.len() {
             return Err("two credentials have one name: rename one".to_owned());
         }
         for name in self.allow.iter().filter_map(|entry| entry.credential.as_deref()) {
             if !names.contains(name) {
-                return Err(format!("an entry names the credential `{name}`: there is no such [[credential]]"));
+                return Err(format!(
+                    "an entry names the credential `{name}`: there is no such [[credential]]"
+                ));
             }
         }
         Ok(self)

@@ -9,7 +9,7 @@ use program::http::{Bounds, Client, FetchError, Request, Response, StatusCode};
 /// Bytes of a list of wanted services: some 500 bytes each.
 const WANTED_BYTES: u64 = 32 << 20;
 const ANSWER_BYTES: u64 = 64 << 10;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The api, with a publisher's credential. The token goes to this URL's host alone.
 #[derive(Clone, Debug)]
@@ -133,7 +133,9 @@ fn refused(answer: &Response) -> ApiError {
         StatusCode::UNAUTHORIZED => "check --token-file: it must hold a publisher's credential",
         StatusCode::FORBIDDEN => "the credential is for another project or role; ask for another one",
         StatusCode::NOT_FOUND => "check --api",
-        StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => "see what it says",
+        StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            "see what it says"
+        }
         _ => "it may work later",
     };
     let problem = serde_json::from_slice(&answer.body).ok().map(Box::new);

@@ -108,7 +108,9 @@ impl Child {
     /// Everything that another process of this machine can see of it.
     #[cfg(test)]
     pub(crate) fn words(&self) -> Vec<&OsStr> {
-        std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str)).collect()
+        std::iter::once(self.program.as_os_str())
+            .chain(self.arguments.iter().map(OsString::as_os_str))
+            .collect()
     }
 
     /// Its environment.

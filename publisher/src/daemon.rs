@@ -123,7 +123,7 @@ impl Daemon {
     /// Passes at an interval until told to stop. A pass that is cut off has done no harm: the next one begins anew.
     async fn follow(&mut self, stop: &CancellationToken, wake: &Notify) {
         while stop.run_until_cancelled(self.pass()).await.is_some() {
-            let pause = self.interval - self.interval / 10 + jitter(self.interval / 5);
+            let pause = self.interval * 9 / 10 + jitter(self.interval / 5);
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = wake.notified() => {}
@@ -145,7 +145,9 @@ impl Daemon {
         summary.record(begun.elapsed());
         match summary.failed() {
             0 => self.publishes.ready(),
-            failed => self.publishes.not_ready(format!("{failed} services could not be published; see the log")),
+            failed => {
+                self.publishes.not_ready(format!("{failed} services could not be published; see the log"));
+            }
         }
     }
 

@@ -31,10 +31,11 @@ enum Verb {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = match program::settings::parse_checked::<Arguments>(|arguments| arguments.settings.check()) {
-        Ok(arguments) => arguments,
-        Err(stop) => return stop.show(),
-    };
+    let arguments =
+        match program::settings::parse_checked::<Arguments>(|arguments| arguments.settings.check()) {
+            Ok(arguments) => arguments,
+            Err(stop) => return stop.show(),
+        };
     let ended = async {
         program::logs::start(&arguments.logs)?;
         program::install_crypto();
@@ -62,16 +63,17 @@ async fn follow(settings: Settings) -> anyhow::Result<()> {
 
 async fn publish_once(settings: &Settings, once: &OnceArgs) -> anyhow::Result<()> {
     let publisher = Publisher::open(settings).await?;
-    let progress: Box<dyn Progress> = if io::stderr().is_terminal() { Box::new(Lines::stderr()) } else { Box::new(Silent) };
-    let published = publisher.once(once, progress.as_ref()).await;
+    let progress: Box<dyn Progress> =
+        if io::stderr().is_terminal() { Box::new(Lines::stderr()) } else { Box::new(Silent) };
+    let ended = publisher.once(once, progress.as_ref()).await;
     publisher.close().await;
-    let published = published?;
-    for warning in &published.warnings {
+    let done = ended?;
+    for warning in &done.warnings {
         tracing::warn!("{warning}");
     }
-    writeln!(io::stdout(), "{} {} {}", published.service, published.bundle, published.release)?;
+    writeln!(io::stdout(), "{} {} {}", done.service, done.bundle, done.release)?;
     anyhow::ensure!(
-        published.registered != Some(false),
+        done.registered != Some(false),
         "the release is in the store, but the api does not know it yet; run this again when the api is back"
     );
     Ok(())

@@ -80,7 +80,9 @@ impl Memory {
         });
         match written.await.map_err(io::Error::other).and_then(|written| written) {
             Ok(()) => {}
-            Err(error) => tracing::warn!(file = shown, %error, "cannot remember; the next pass will look again"),
+            Err(error) => {
+                tracing::warn!(file = shown, %error, "cannot remember; the next pass will look again");
+            }
         }
     }
 }

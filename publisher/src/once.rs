@@ -59,12 +59,19 @@ impl OnceArgs {
         let renderer = match self.renderer {
             RendererWord::Plain => Renderer::Plain(Nothing {}),
             RendererWord::Kustomize => Renderer::Kustomize(Nothing {}),
-            RendererWord::Helm => {
-                Renderer::Helm(Box::new(HelmRenderer { value_files: self.values.clone(), ..HelmRenderer::default() }))
-            }
+            RendererWord::Helm => Renderer::Helm(Box::new(HelmRenderer {
+                value_files: self.values.clone(),
+                ..HelmRenderer::default()
+            })),
         };
         let namespace = self.namespace.clone().unwrap_or_else(|| self.service.name().to_owned());
-        Some(WantedService { name: self.service.clone(), source, path: self.path.clone(), namespace, renderer })
+        Some(WantedService {
+            name: self.service.clone(),
+            source,
+            path: self.path.clone(),
+            namespace,
+            renderer,
+        })
     }
 }
 

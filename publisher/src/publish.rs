@@ -99,13 +99,15 @@ impl Publisher {
         let mut remembered = self.memory.recall(service).await;
         let releases = self.releases.read().await;
         let standing = releases.standing(service).await?;
-        let mut published = match self.as_before(request, checkout, &remembered, standing.as_ref()).await {
-            Some(standing) => self.look(&releases, checkout, standing, &remembered).await?,
-            None => {
-                let rendered = self.workshop.render_from(request, checkout, progress).await?;
-                remembered.key = Some(rendered.key.clone());
-                self.release(&releases, request, rendered, standing).await?
-            }
+        let as_before = self.as_before(request, checkout, &remembered, standing.as_ref()).await;
+        let mut published = if let Some(standing) = as_before {
+            // Nothing to render: the head's commit follows.
+            let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
+            told(&move_commit(&releases, standing.clone(), commit).await?, Outcome::Unchanged, false)
+        } else {
+            let rendered = self.workshop.render_from(request, checkout, progress).await?;
+            remembered.key = Some(rendered.key.clone());
+            release(&releases, request, rendered, standing).await?
         };
         remembered.bundle = Some(published.bundle);
         remembered.release = Some(published.release);
@@ -143,55 +145,6 @@ impl Publisher {
         let same = remembered.release == Some(standing.head().release)
             && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key);
         same.then_some(standing)
-    }
-
-    /// Nothing to render: the head's commit follows.
-    async fn look(
-        &self,
-        releases: &Releases,
-        checkout: &Checkout,
-        standing: &Standing,
-        remembered: &Remembered,
-    ) -> Result<Published, PublishError> {
-        let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
-        let standing = move_commit(releases, standing.clone(), commit).await?;
-        Ok(told(&standing, Outcome::Unchanged, false))
-    }
-
-    /// Puts what was rendered, unless it is what stands.
-    async fn release(
-        &self,
-        releases: &Releases,
-        request: &RenderRequest,
-        rendered: Rendered,
-        standing: Option<Standing>,
-    ) -> Result<Published, PublishError> {
-        let Rendered { revision, bundle, tar, digest, warnings, .. } = rendered;
-        let mut content = None;
-        if let Some(standing) = standing.as_ref().filter(|standing| standing.head().bundle == digest) {
-            let (verified, _) = releases.release_of(standing).await?;
-            if verified.record().namespace == request.wanted.namespace {
-                let standing = move_commit(releases, standing.clone(), revision.id).await?;
-                return Ok(Published { warnings, ..told(&standing, Outcome::Unchanged, true) });
-            }
-            content = Some((verified.encodings().to_vec(), 0));
-        }
-        let (encodings, put_bytes) = match content {
-            Some(content) => content,
-            None => releases.put_content(&tar).await?,
-        };
-        let new = NewRelease {
-            service: request.wanted.name.clone(),
-            namespace: request.wanted.namespace.clone(),
-            revision,
-            bundle: digest,
-            length: tar.len() as u64,
-            objects: bundle.len() as u64,
-            encodings,
-        };
-        let head = releases.put_release(new, standing.as_ref()).await?;
-        let standing = releases.move_head(head, standing.as_ref()).await?;
-        Ok(Published { put_bytes, warnings, ..told(&standing, Outcome::Published, true) })
     }
 
     /// Registers the release that stands, unless the api knows it. An api that is away is asked again next time.
@@ -238,6 +191,41 @@ impl Publisher {
     }
 }
 
+/// Puts what was rendered, unless it is what stands.
+async fn release(
+    releases: &Releases,
+    request: &RenderRequest,
+    rendered: Rendered,
+    standing: Option<Standing>,
+) -> Result<Published, PublishError> {
+    let Rendered { revision, bundle, tar, digest, warnings, .. } = rendered;
+    let mut content = None;
+    if let Some(standing) = standing.as_ref().filter(|standing| standing.head().bundle == digest) {
+        let (verified, _) = releases.release_of(standing).await?;
+        if verified.record().namespace == request.wanted.namespace {
+            let standing = move_commit(releases, standing.clone(), revision.id).await?;
+            return Ok(Published { warnings, ..told(&standing, Outcome::Unchanged, true) });
+        }
+        content = Some((verified.encodings().to_vec(), 0));
+    }
+    let (encodings, put_bytes) = match content {
+        Some(content) => content,
+        None => releases.put_content(&tar).await?,
+    };
+    let new = NewRelease {
+        service: request.wanted.name.clone(),
+        namespace: request.wanted.namespace.clone(),
+        revision,
+        bundle: digest,
+        length: tar.len() as u64,
+        objects: bundle.len() as u64,
+        encodings,
+    };
+    let head = releases.put_release(new, standing.as_ref()).await?;
+    let standing = releases.move_head(head, standing.as_ref()).await?;
+    Ok(Published { put_bytes, warnings, ..told(&standing, Outcome::Published, true) })
+}
+
 async fn register(releases: &Releases, api: &Api, service: &ServiceName) -> Result<(), String> {
     let standing = releases.standing(service).await.map_err(|why| why.to_string())?;
     let standing = standing.ok_or("the store has no head of it")?;
@@ -246,7 +234,11 @@ async fn register(releases: &Releases, api: &Api, service: &ServiceName) -> Resu
 }
 
 /// The same bundle from another commit: only the head says so, and nothing else moves.
-async fn move_commit(releases: &Releases, standing: Standing, commit: String) -> Result<Standing, ReleaseError> {
+async fn move_commit(
+    releases: &Releases,
+    standing: Standing,
+    commit: String,
+) -> Result<Standing, ReleaseError> {
     if standing.head().commit == commit {
         return Ok(standing);
     }

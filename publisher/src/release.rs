@@ -124,7 +124,9 @@ impl Releases {
         let (service, head) = (&standing.head.service, &standing.head);
         let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
         let found = self.store.get(&Key::Object(head.release)).await?;
-        let bytes = found.ok_or_else(|| untrusted(format!("its release {} is not in the store", head.release)))?.bytes;
+        let bytes = found
+            .ok_or_else(|| untrusted(format!("its release {} is not in the store", head.release)))?
+            .bytes;
         let verified = Verified::check(&self.trust, service, &bytes, &MinSeqs::default());
         let verified = verified.map_err(|why| untrusted(why.to_string()))?;
         if verified.record().bundle != head.bundle {
@@ -140,7 +142,8 @@ impl Releases {
             let tar = tar.to_vec();
             // Level 19 takes seconds for megabytes.
             let bytes = tokio::task::spawn_blocking(move || encoding.encode(&tar)).await;
-            let bytes = bytes.map_err(io::Error::other).and_then(|bytes| bytes).map_err(ReleaseError::Encode)?;
+            let bytes =
+                bytes.map_err(io::Error::other).and_then(|bytes| bytes).map_err(ReleaseError::Encode)?;
             let (digest, length) = (Digest::of(&bytes), bytes.len() as u64);
             if self.put(digest, bytes).await? == Put::New {
                 fresh += length;
@@ -151,7 +154,11 @@ impl Releases {
     }
 
     /// Second step: signs a release and puts it. Its sequence is above what stands.
-    pub async fn put_release(&self, new: NewRelease, standing: Option<&Standing>) -> Result<Head, ReleaseError> {
+    pub async fn put_release(
+        &self,
+        new: NewRelease,
+        standing: Option<&Standing>,
+    ) -> Result<Head, ReleaseError> {
         let (seq, min_seq) = match standing {
             Some(standing) => (now().max(standing.head.seq + 1), self.min_seq_of(standing).await?),
             None => (now(), 0),
@@ -215,18 +222,30 @@ impl Releases {
         Ok(put)
     }
 
-    fn sign<T: cdn::document::Document>(&self, service: &ServiceName, document: &T) -> Result<Vec<u8>, ReleaseError> {
+    fn sign<T: cdn::document::Document>(
+        &self,
+        service: &ServiceName,
+        document: &T,
+    ) -> Result<Vec<u8>, ReleaseError> {
         let role = can_sign(&self.trust, service.project(), &self.keys).map_err(ReleaseError::Keys)?;
-        let keys: Vec<&SigningKey> = self.keys.iter().filter(|key| role.keys.contains(&key.public())).collect();
+        let keys: Vec<&SigningKey> =
+            self.keys.iter().filter(|key| role.keys.contains(&key.public())).collect();
         let bytes = Envelope::sign(document, &keys).to_bytes();
         // What readers would refuse is not written: every bound of the document is checked by reading it.
         match Envelope::verify::<T>(&bytes, role) {
             Ok(_) => Ok(bytes),
-            Err(why) => Err(ReleaseError::Keys(format!("what was signed for {service} would be refused: {why}"))),
+            Err(why) => {
+                Err(ReleaseError::Keys(format!("what was signed for {service} would be refused: {why}")))
+            }
         }
     }
 
-    fn read_head(&self, service: &ServiceName, bytes: &[u8], version: Version) -> Result<Standing, ReleaseError> {
+    fn read_head(
+        &self,
+        service: &ServiceName,
+        bytes: &[u8],
+        version: Version,
+    ) -> Result<Standing, ReleaseError> {
         let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
         let role = self.trust.release_role(service.project());
         let role = role.ok_or_else(|| untrusted("root lists no publisher for its project".to_owned()))?;

@@ -21,7 +21,7 @@ pub struct Settings {
     /// Where content is written.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// The api that says what is wanted: https://HOST[:PORT]
+    /// The api that says what is wanted, such as <https://windlass.example.com>
     #[arg(long, env = "WINDLASS_API", value_name = "URL")]
     pub api: Option<String>,
     /// File with the publisher's credential for the api
@@ -31,7 +31,13 @@ pub struct Settings {
     #[arg(long, env = "WINDLASS_ROOT", value_name = "PATH")]
     pub root: PathBuf,
     /// File with a private release key of the project; several where root wants several
-    #[arg(long = "release-key", env = "WINDLASS_RELEASE_KEY", value_name = "FILE", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "release-key",
+        env = "WINDLASS_RELEASE_KEY",
+        value_name = "FILE",
+        value_delimiter = ',',
+        required = true
+    )]
     pub release_key: Vec<PathBuf>,
     /// What may be rendered, and with which credentials (TOML)
     #[arg(long, env = "WINDLASS_ALLOW", value_name = "FILE")]
@@ -93,7 +99,13 @@ pub struct ProgramArgs {
         value_parser = bytes(1 << 28, 1 << 40))]
     pub render_memory: u64,
     /// Where programs are looked for
-    #[arg(long, env = "PATH", value_name = "FOLDERS", default_value = "/usr/local/bin:/usr/bin:/bin", hide = true)]
+    #[arg(
+        long,
+        env = "PATH",
+        value_name = "FOLDERS",
+        default_value = "/usr/local/bin:/usr/bin:/bin",
+        hide = true
+    )]
     pub search_path: OsString,
     /// The proxy for git over https
     #[arg(long, env = "HTTPS_PROXY", value_name = "URL", hide = true, hide_env_values = true)]
@@ -118,10 +130,16 @@ impl Settings {
             kustomize: programs.kustomize.clone(),
             kubectl: programs.kubectl.clone(),
             confinement: programs.sandbox,
-            git_bounds: GitBounds { fetch_time: programs.git_timeout, repository_bytes: programs.git_max_size },
+            git_bounds: GitBounds {
+                fetch_time: programs.git_timeout,
+                repository_bytes: programs.git_max_size,
+            },
             render_time: programs.render_timeout,
             render_memory_bytes: programs.render_memory,
-            git_environment: variables.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect(),
+            git_environment: variables
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.into(), value?)))
+                .collect(),
             ..WorkshopSettings::new(self.cache.clone(), programs.search_path.clone())
         }
     }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use cdn::Digest;
 use cdn::document::Revision;
 
-pub use files::{Files, FilesRefused};
 pub(crate) use directory::Directory;
-pub use git::{GitBounds, SourceError};
+pub use files::{Files, FilesRefused};
 pub(crate) use git::{Commit, Git, Remote};
+pub use git::{GitBounds, SourceError};
 pub(crate) use path::{PathRefused, join, normal};
 pub use repository::{BadRepository, Repository};
 
@@ -52,7 +52,9 @@ impl Checkout {
     pub(crate) fn revision(&self, files: &Files) -> Revision {
         match self {
             Self::Commit(_, commit) => commit.revision.clone(),
-            Self::Folder(_) => Revision { id: files.digest().to_string(), subject: String::new(), time: None },
+            Self::Folder(_) => {
+                Revision { id: files.digest().to_string(), subject: String::new(), time: None }
+            }
         }
     }
 

@@ -44,7 +44,8 @@ pub fn read_roots(path: &Path) -> Result<Trust, TrustError> {
     let is_folder = path.is_dir();
     let first = if is_folder { path.join("1.json") } else { path.to_owned() };
     let read = |file: &Path| {
-        program::files::read_bounded(file, ROOT_BYTES).map_err(|why| TrustError::File { file: file.to_owned(), why })
+        program::files::read_bounded(file, ROOT_BYTES)
+            .map_err(|why| TrustError::File { file: file.to_owned(), why })
     };
     let bytes = read(&first)?;
     let mut trust = Trust::begin(Digest::of(&bytes), &bytes)?;
@@ -74,16 +75,24 @@ pub fn read_keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, TrustError> {
     let read = |file: &PathBuf| {
         let fail = |why: String| TrustError::Key { file: file.clone(), why };
         let text = program::settings::read_secret(file).map_err(|why| fail(why.to_string()))?;
-        SigningKey::from_text(&Secret::new(text))
-            .map_err(|_| fail("it is not a key of `windlass keys init`; give the private release key".to_owned()))
+        SigningKey::from_text(&Secret::new(text)).map_err(|_| {
+            fail("it is not a key of `windlass keys init`; give the private release key".to_owned())
+        })
     };
     files.iter().map(read).collect()
 }
 
 /// Whether these keys are enough to sign for a project; else what is missing.
-pub(crate) fn can_sign<'t>(trust: &'t Trust, project: &ProjectName, keys: &[SigningKey]) -> Result<&'t Role, String> {
+pub(crate) fn can_sign<'t>(
+    trust: &'t Trust,
+    project: &ProjectName,
+    keys: &[SigningKey],
+) -> Result<&'t Role, String> {
     let role = trust.release_role(project).ok_or_else(|| {
-        format!("root {} lists no release key for the project `{project}`; add one in a new root", trust.version())
+        format!(
+            "root {} lists no release key for the project `{project}`; add one in a new root",
+            trust.version()
+        )
     })?;
     let ours = keys.iter().filter(|key| role.keys.contains(&key.public())).count();
     if ours < role.threshold {

@@ -66,7 +66,10 @@ fn what_is_not_listed_is_refused_with_the_nearest_reason() {
         (git("default/web", url, "main", "plain/../secret"), "does not list the path"),
         (git("default/web", url, "main", "../.."), "leads out of the source"),
         (git("demo/web", "file:///srv/a.git", "main", ""), "another repository"),
-        (git("default/web", "https://u:p@git.example.com/harbour.git", "main", ""), "no user name or password"),
+        (
+            git("default/web", "https://u:p@git.example.com/harbour.git", "main", ""),
+            "no user name or password",
+        ),
     ] {
         let refused = list().permit(&wanted).expect_err("not permitted").to_string();
         assert!(refused.contains(why), "{refused:?} should say {why:?}");
@@ -77,7 +80,10 @@ fn what_is_not_listed_is_refused_with_the_nearest_reason() {
 fn k2_a_mistake_in_the_list_is_told_with_its_place() {
     for (text, said) in [
         ("[[allow]]\nservice = [\"a/b\"]\nrepository = \"x\"\n", "unknown field `service`"),
-        ("[[allow]]\nservices = [\"a/b\"]\nrepository = \"x\"\ncredential = \"y\"\n", "no such [[credential]]"),
+        (
+            "[[allow]]\nservices = [\"a/b\"]\nrepository = \"x\"\ncredential = \"y\"\n",
+            "no such [[credential]]",
+        ),
         ("[[allow]]\nservices = [\"a/b\"]\n", "missing field `repository`"),
     ] {
         let why = text.parse::<AllowList>().expect_err("a mistake");

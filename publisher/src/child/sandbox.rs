@@ -67,7 +67,8 @@ impl Sandbox {
 
     /// The words that go before a child: bounded memory, no network, and - with a root - no other files.
     pub(crate) fn words(&self, memory_bytes: u64, root: Option<&Path>) -> Vec<OsString> {
-        let mut words = self.prlimit.as_deref().map(|prlimit| limits(prlimit, memory_bytes)).unwrap_or_default();
+        let mut words =
+            self.prlimit.as_deref().map(|prlimit| limits(prlimit, memory_bytes)).unwrap_or_default();
         words.extend(self.cell.iter().flat_map(|cell| cell.words(root)));
         words
     }
@@ -88,6 +89,7 @@ impl Cell {
 }
 
 fn limits(prlimit: &Path, memory_bytes: u64) -> Vec<OsString> {
-    let bounds = [format!("--as={memory_bytes}"), "--core=0".to_owned(), "--nofile=512".to_owned(), "--".to_owned()];
+    let bounds =
+        [format!("--as={memory_bytes}"), "--core=0".to_owned(), "--nofile=512".to_owned(), "--".to_owned()];
     std::iter::once(prlimit.into()).chain(bounds.into_iter().map(Into::into)).collect()
 }

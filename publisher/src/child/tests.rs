@@ -37,17 +37,23 @@ async fn a_child_that_says_too_much_or_takes_too_long_is_ended_with_its_children
 
 #[tokio::test]
 async fn a_child_sees_only_the_environment_that_it_is_given() {
-    let said = shell("env | cut -d= -f1 | sort | tr '\\n' ' '", BOUNDS).env("GIVEN", "1").env("PATH", "/usr/bin:/bin");
+    let said = shell("env | cut -d= -f1 | sort | tr '\\n' ' '", BOUNDS)
+        .env("GIVEN", "1")
+        .env("PATH", "/usr/bin:/bin");
     let said = String::from_utf8(said.run().await.expect("it runs").stdout).expect("text");
     // The shell itself adds the last two.
-    assert!(said.split_whitespace().all(|name| ["GIVEN", "PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(&name)), "{said}");
+    assert!(
+        said.split_whitespace().all(|name| ["GIVEN", "PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(&name)),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn a_child_that_fills_its_folder_is_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = format!("while :; do head -c 65536 /dev/zero >> {}/big; done", folder.path().display());
-    let said = shell(&script, BOUNDS).env("PATH", "/usr/bin:/bin").filling(folder.path(), 1 << 20).run().await;
+    let said =
+        shell(&script, BOUNDS).env("PATH", "/usr/bin:/bin").filling(folder.path(), 1 << 20).run().await;
     assert!(matches!(said, Err(ChildError::Filled(_))), "{said:?}");
 }
 

@@ -50,7 +50,8 @@ pub(super) async fn over(
         }
     }
     for requests in groups.into_values() {
-        let group = Group { publisher: Arc::clone(publisher), looked: Arc::clone(looked), slots: Arc::clone(slots) };
+        let group =
+            Group { publisher: Arc::clone(publisher), looked: Arc::clone(looked), slots: Arc::clone(slots) };
         tasks.spawn(group.publish(requests));
     }
     let mut summary = Summary::default();
@@ -127,19 +128,19 @@ async fn end(
     let status = status(service, commit, &result);
     let outcome = word(status.outcome);
     match &result {
-        Ok(published) if published.outcome == Outcome::Published => tracing::info!(
+        Ok(done) if done.outcome == Outcome::Published => tracing::info!(
             %service,
-            revision = published.commit,
-            bundle = %published.bundle,
-            release = %published.release,
-            bytes = published.put_bytes,
+            revision = done.commit,
+            bundle = %done.bundle,
+            release = %done.release,
+            bytes = done.put_bytes,
             "published"
         ),
-        Ok(published) => tracing::debug!(%service, revision = published.commit, "unchanged"),
+        Ok(done) => tracing::debug!(%service, revision = done.commit, "unchanged"),
         Err(error) => tracing::warn!(%service, reason = outcome, %error, "not published"),
     }
     publisher.tell(status).await;
-    End { outcome, put_bytes: result.map_or(0, |published| published.put_bytes) }
+    End { outcome, put_bytes: result.map_or(0, |done| done.put_bytes) }
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -179,6 +180,6 @@ impl Summary {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             metrics::gauge!("windlass_publish_last_success_timestamp_seconds").set(now.as_secs_f64());
         }
-        tracing::debug!(outcomes = ?self.outcomes, milliseconds = took.as_millis() as u64, "pass");
+        tracing::debug!(outcomes = ?self.outcomes, seconds = took.as_secs_f64(), "pass");
     }
 }

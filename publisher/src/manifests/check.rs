@@ -44,7 +44,8 @@ pub(crate) const VERSION: u32 = 1;
 pub fn check(manifests: Vec<Manifest>, rules: &Rules) -> Result<Checked, Findings> {
     let mut findings = Findings::default();
     if !is_dns_label(&rules.namespace) {
-        let what = format!("its namespace `{}` is not a DNS label", crate::words::safe(&rules.namespace, 100));
+        let what =
+            format!("its namespace `{}` is not a DNS label", crate::words::safe(&rules.namespace, 100));
         findings.add(Finding::new("the service", what, "correct the service's namespace"));
     }
     let mut checked = Checked::default();
@@ -66,7 +67,8 @@ pub fn check(manifests: Vec<Manifest>, rules: &Rules) -> Result<Checked, Finding
         findings.add(Finding::new("the service", what, "split it into several services"));
     }
     if checked.objects.is_empty() && findings.is_empty() && !rules.allow_empty {
-        let next = "check the path and the values; if it is meant, say `allow_empty = true` in the allow list";
+        let next =
+            "check the path and the values; if it is meant, say `allow_empty = true` in the allow list";
         let what = "nothing came out of rendering, which would remove all that runs";
         findings.add(Finding::new("the service", what, next));
     }
@@ -77,7 +79,12 @@ pub fn check(manifests: Vec<Manifest>, rules: &Rules) -> Result<Checked, Finding
 
 /// Checks one manifest. What is found is added; what can be an object becomes one all the same, so that every fault of
 /// it is told at once.
-fn one(mut manifest: Manifest, rules: &Rules, checked: &mut Checked, findings: &mut Findings) -> Option<Object> {
+fn one(
+    mut manifest: Manifest,
+    rules: &Rules,
+    checked: &mut Checked,
+    findings: &mut Findings,
+) -> Option<Object> {
     let at = format!("{} ({})", manifest.at, manifest.title());
     fields::settle(&mut manifest.value, &at, &mut checked.warnings, findings);
     let object = match Object::from_value(&manifest.value) {
@@ -101,14 +108,17 @@ fn one(mut manifest: Manifest, rules: &Rules, checked: &mut Checked, findings: &
     for twice in keyed::twice(object.id(), &manifest.value) {
         findings.add(Finding::new(&at, twice, "remove one of the two: server-side apply refuses both"));
     }
-    checked.warnings.extend(outdated::warning(&object, &manifest.value).map(|warning| format!("{at}: {warning}")));
+    checked
+        .warnings
+        .extend(outdated::warning(&object, &manifest.value).map(|warning| format!("{at}: {warning}")));
     images::collect(object.id(), &manifest.value, &mut checked.images);
     Some(object)
 }
 
 /// The identity with the service's namespace where there is none: what may be one object in a cluster is one here.
 fn filled(id: &ObjectId, namespace: &str) -> ObjectId {
-    let namespace = id.namespace.clone().or_else(|| (!fields::is_cluster_scoped(id)).then(|| namespace.to_owned()));
+    let namespace =
+        id.namespace.clone().or_else(|| (!fields::is_cluster_scoped(id)).then(|| namespace.to_owned()));
     ObjectId { namespace, ..id.clone() }
 }
 

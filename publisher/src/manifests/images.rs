@@ -18,11 +18,11 @@ fn walk(value: &Value, images: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                match value {
-                    Value::String(text) if key == "image" && !text.is_empty() => {
-                        images.insert(text.clone());
+                match value.as_str() {
+                    Some(image) if key == "image" && !image.is_empty() => {
+                        images.insert(image.to_owned());
                     }
-                    value => walk(value, images),
+                    Some(_) | None => walk(value, images),
                 }
             }
         }

@@ -57,7 +57,9 @@ pub(super) fn pod_spec<'v>(id: &ObjectId, object: &'v Value) -> Option<(&'v Valu
             ("/spec/template/spec", "spec.template.spec")
         }
         ("", "PodTemplate") => ("/template/spec", "template.spec"),
-        ("batch", "CronJob") => ("/spec/jobTemplate/spec/template/spec", "spec.jobTemplate.spec.template.spec"),
+        ("batch", "CronJob") => {
+            ("/spec/jobTemplate/spec/template/spec", "spec.jobTemplate.spec.template.spec")
+        }
         _ => return None,
     };
     object.pointer(pointer).map(|spec| (spec, path))

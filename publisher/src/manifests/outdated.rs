@@ -13,7 +13,12 @@ const REMOVED: [(&str, &[&str], &str, &str); 14] = [
     ("networking.k8s.io/v1beta1", &["Ingress", "IngressClass"], "1.22", "networking.k8s.io/v1"),
     ("rbac.authorization.k8s.io/v1beta1", &[], "1.22", "rbac.authorization.k8s.io/v1"),
     ("apiextensions.k8s.io/v1beta1", &[], "1.22", "apiextensions.k8s.io/v1"),
-    ("admissionregistration.k8s.io/v1beta1", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"], "1.22", "admissionregistration.k8s.io/v1"),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+        "1.22",
+        "admissionregistration.k8s.io/v1",
+    ),
     ("batch/v1beta1", &["CronJob"], "1.25", "batch/v1"),
     ("policy/v1beta1", &["PodDisruptionBudget"], "1.25", "policy/v1"),
     ("policy/v1beta1", &["PodSecurityPolicy"], "1.25", "Pod Security admission"),
@@ -25,9 +30,9 @@ const REMOVED: [(&str, &[&str], &str, &str); 14] = [
 /// What to tell about an object.
 pub(super) fn warning(object: &Object, value: &Value) -> Option<String> {
     let (version, kind) = (object.api_version(), object.id().kind.as_str());
-    let gone = REMOVED.iter().find(|(removed, kinds, ..)| {
-        *removed == version && (kinds.is_empty() || kinds.contains(&kind))
-    });
+    let gone = REMOVED
+        .iter()
+        .find(|(removed, kinds, ..)| *removed == version && (kinds.is_empty() || kinds.contains(&kind)));
     if let Some((_, _, since, instead)) = gone {
         return Some(format!("{version} {kind} is not served since Kubernetes {since}; write {instead}"));
     }

@@ -70,7 +70,7 @@ pub fn read(bytes: &[u8], limits: YamlLimits) -> Result<Vec<Document>, YamlRefus
         return Err(YamlRefused::new(1, format!("{} bytes, at most {} are read", bytes.len(), limits.bytes)));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = 1 + bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count().saturating_sub(1);
         YamlRefused::new(line, "not UTF-8: save the file as UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -80,16 +80,19 @@ pub fn read(bytes: &[u8], limits: YamlLimits) -> Result<Vec<Document>, YamlRefus
             return Ok(documents);
         }
     }
+    if let Some(at) = text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+        let line = 1 + text[..at].matches('\n').count();
+        let why = "a line separator of Unicode, which YAML 1.1 takes for the end of a line: write it as \\u2028 in quotes";
+        return Err(YamlRefused::new(line, why));
+    }
     let parts = split::documents(text)?;
     if parts.len() > limits.documents {
         return Err(YamlRefused::new(1, format!("more than {} documents", limits.documents)));
     }
     let mut documents = Vec::new();
     for part in parts {
-        let value = tree::read(part.text, limits).map_err(|refused| YamlRefused {
-            line: part.line + refused.line.saturating_sub(1),
-            ..refused
-        })?;
+        let value = tree::read(part.text, limits)
+            .map_err(|refused| YamlRefused { line: part.line + refused.line.saturating_sub(1), ..refused })?;
         documents.extend(value.map(|value| Document { line: part.line, value }));
     }
     Ok(documents)

@@ -21,8 +21,9 @@ pub(super) async fn render(
     checkout: &Checkout,
     path: String,
 ) -> Result<Made, RenderError> {
-    let packaged = path.ends_with(".tgz");
-    let folder = if packaged { path.rsplit_once('/').map_or("", |(folder, _)| folder) } else { path.as_str() };
+    let packaged = is_package(&path);
+    let folder =
+        if packaged { path.rsplit_once('/').map_or("", |(folder, _)| folder) } else { path.as_str() };
     let mut places = BTreeSet::from([path.clone()]);
     let mut values = Vec::new();
     for file in &helm.value_files {
@@ -68,12 +69,14 @@ fn words(
         text.to_owned()
     };
     let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let name = word(helm.release_name.as_deref().unwrap_or(request.wanted.name.name()), "a release's name", in_name);
+    let name =
+        word(helm.release_name.as_deref().unwrap_or(request.wanted.name.name()), "a release's name", in_name);
     let namespace = word(&request.wanted.namespace, "a namespace", in_name);
     let mut words: Vec<String> = ["template", &name, &format!("./{chart}")].map(str::to_owned).into();
     words.extend(["--include-crds".to_owned(), format!("--namespace={namespace}")]);
     if let Some(version) = &helm.kube_version {
-        let version = word(version, "a Kubernetes version", |c| c.is_ascii_alphanumeric() || ".-+".contains(c));
+        let version =
+            word(version, "a Kubernetes version", |c| c.is_ascii_alphanumeric() || ".-+".contains(c));
         words.push(format!("--kube-version={version}"));
     }
     for version in &helm.api_versions {
@@ -111,17 +114,21 @@ fn vendored(files: &Files, folder: &str) -> Result<(), Findings> {
     let at = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     let Some(chart) = files.get(&at("Chart.yaml")) else {
         let what = "there is no Chart.yaml";
-        return Err(Finding::new(at("Chart.yaml"), what, "correct the service's path, or its renderer").into());
+        return Err(
+            Finding::new(at("Chart.yaml"), what, "correct the service's path, or its renderer").into()
+        );
     };
     let mut findings = Findings::default();
-    for (name, bytes) in [("Chart.yaml", Some(chart)), ("requirements.yaml", files.get(&at("requirements.yaml")))] {
+    for (name, bytes) in
+        [("Chart.yaml", Some(chart)), ("requirements.yaml", files.get(&at("requirements.yaml")))]
+    {
         let Some(bytes) = bytes else { continue };
         for document in read(&at(name), bytes)? {
             let list = document.value.get("dependencies").and_then(Value::as_array);
             for dependency in list.into_iter().flatten().filter_map(|entry| entry.get("name")?.as_str()) {
                 let packaged = at(&format!("charts/{dependency}-"));
                 let is_there = files.has_folder(&at(&format!("charts/{dependency}")))
-                    || files.iter().any(|(path, _)| path.starts_with(&packaged) && path.ends_with(".tgz"));
+                    || files.iter().any(|(path, _)| path.starts_with(&packaged) && is_package(path));
                 if !is_there {
                     let what = format!("the dependency `{dependency}` is not in `charts/`");
                     let next = "run `helm dependency update` and commit `charts/`: nothing is fetched while rendering";
@@ -133,7 +140,12 @@ fn vendored(files: &Files, folder: &str) -> Result<(), Findings> {
     findings.or(())
 }
 
+/// A chart as `helm package` leaves it.
+fn is_package(path: &str) -> bool {
+    path.strip_suffix(".tgz").is_some_and(|name| !name.is_empty())
+}
+
 fn until_next_second() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(1) - Duration::from_nanos(u64::from(now.subsec_nanos()))
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(u64::from(now.subsec_nanos())))
 }

@@ -21,7 +21,8 @@ const FILES: [&str; 3] = ["crds", "configurations", "patchesStrategicMerge"];
 const OFF: [&str; 2] = ["helmCharts", "helmChartInflationGenerator"];
 /// Folders that one kustomization may lead to.
 const MOST_FOLDERS: usize = 500;
-const VENDOR: &str = "put it into the source and name it by a relative path: nothing is fetched while rendering";
+const VENDOR: &str =
+    "put it into the source and name it by a relative path: nothing is fetched while rendering";
 
 pub(super) async fn render(
     workshop: &Workshop,
@@ -33,7 +34,8 @@ pub(super) async fn render(
     files.without_odd().map_err(SourceError::Files)?;
     let tools = workshop.tools();
     let folder = if path.is_empty() { ".".to_owned() } else { format!("./{path}") };
-    let (tool, verb) = if tools.has(Tool::Kustomize) { (Tool::Kustomize, "build") } else { (Tool::Kubectl, "kustomize") };
+    let (tool, verb) =
+        if tools.has(Tool::Kustomize) { (Tool::Kustomize, "build") } else { (Tool::Kubectl, "kustomize") };
     let run = async || {
         let words = vec![verb.to_owned(), folder.clone()];
         let said = tools.run(Run { tool, files: &files, beside: None, words }).await?;
@@ -68,8 +70,10 @@ async fn gather(
             files.merge(more.map_err(|why| missing(why, &folder, &from))?).map_err(SourceError::Files)?;
             places.insert(folder.clone());
         }
-        if files.get(&folder).is_none() {
+        if files.has_folder(&folder) {
             left.extend(leads_to(&files, &folder)?);
+        } else if files.get(&folder).is_none() && files.odd().all(|(path, _)| path != folder) {
+            return Err(absent(&folder, &from).into());
         }
     }
     Ok((files, places))
@@ -81,13 +85,16 @@ fn covered(places: &BTreeSet<String>, path: &str) -> bool {
 }
 
 fn missing(why: SourceError, folder: &str, from: &str) -> RenderError {
-    match why {
-        SourceError::Files(FilesRefused::Missing(_)) => {
-            let what = format!("it names `{folder}`, which is not in the source");
-            Findings::from(Finding::new(from, what, "correct the path, or add the file")).into()
-        }
-        why => why.into(),
+    if matches!(why, SourceError::Files(FilesRefused::Missing(_))) {
+        absent(folder, from).into()
+    } else {
+        why.into()
     }
+}
+
+fn absent(folder: &str, from: &str) -> Findings {
+    let what = format!("it names `{folder}`, which is not in the source");
+    Finding::new(from, what, "correct the path, or add the file").into()
 }
 
 /// The files and folders beyond its own that a folder's kustomization names, and the file that names them.
@@ -103,9 +110,15 @@ fn leads_to(files: &Files, folder: &str) -> Result<Vec<(String, String)>, Findin
     let mut findings = Findings::default();
     let mut found = Vec::new();
     for document in read(&at, files.get(&at).unwrap_or_default())? {
-        for field in OFF.iter().filter(|field| document.value.get(field).is_some_and(|value| !value.is_null())) {
+        for field in
+            OFF.iter().filter(|field| document.value.get(field).is_some_and(|value| !value.is_null()))
+        {
             let what = format!("`{field}` would fetch and run a chart");
-            findings.add(Finding::new(&at, what, "render the chart as a service of its own with the renderer helm"));
+            findings.add(Finding::new(
+                &at,
+                what,
+                "render the chart as a service of its own with the renderer helm",
+            ));
         }
         for entry in references(&document.value) {
             match target(folder, entry) {
@@ -125,7 +138,8 @@ fn joined(folder: &str, name: &str) -> String {
 /// Where an entry leads, if that is within the source.
 fn target(folder: &str, entry: &str) -> Result<String, String> {
     let shown = crate::words::safe(entry, 200);
-    let remote = entry.contains("://") || entry.contains("::") || entry.contains("?ref=") || entry.contains('@');
+    let remote =
+        entry.contains("://") || entry.contains("::") || entry.contains("?ref=") || entry.contains('@');
     if remote || entry.starts_with("github.com/") {
         return Err(format!("`{shown}` lies elsewhere"));
     }
@@ -146,7 +160,9 @@ fn references(value: &Value) -> Vec<&str> {
     for generator in ["configMapGenerator", "secretGenerator"] {
         for entry in entries(value.get(generator)) {
             // `key=path`, or the path alone.
-            found.extend(texts(entry.get("files")).map(|text| text.split_once('=').map_or(text, |(_, path)| path)));
+            found.extend(
+                texts(entry.get("files")).map(|text| text.split_once('=').map_or(text, |(_, path)| path)),
+            );
             found.extend(texts(entry.get("envs")).chain(entry.get("env").and_then(Value::as_str)));
         }
     }

@@ -21,7 +21,10 @@ pub(super) async fn render(checkout: &Checkout, path: String) -> Result<Made, Re
 fn manifests(files: &Files) -> Result<Vec<Manifest>, Findings> {
     let mut findings = Findings::default();
     let mut manifests = Vec::new();
-    for (path, why) in files.odd().filter(|(path, why)| is_manifest(path) || why.contains("folder") || why.contains("submodule")) {
+    for (path, why) in files
+        .odd()
+        .filter(|(path, why)| is_manifest(path) || why.contains("folder") || why.contains("submodule"))
+    {
         findings.add(Finding::new(path, format!("it {why}"), "or move it out of the service's folder"));
     }
     for (path, bytes) in files.iter() {

@@ -17,7 +17,8 @@ pub(super) fn same(first: &[Manifest], second: &[Manifest]) -> Result<(), Findin
         }
     }
     if first.len() != second.len() {
-        let what = format!("two renderings of the same input have {} and {} documents", first.len(), second.len());
+        let what =
+            format!("two renderings of the same input have {} and {} documents", first.len(), second.len());
         return Err(Finding::new("the service", what, NEXT).into());
     }
     Ok(())
@@ -52,10 +53,16 @@ mod tests {
     fn the_first_difference_is_told_by_object_and_field() {
         let manifest = |value| Manifest { at: "t.yaml:1".to_owned(), value };
         let with = |password: &str| {
-            manifest(json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"l": [{"p": password}]}}))
+            manifest(
+                json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"l": [{"p": password}]}}),
+            )
         };
         let refused = same(&[with("x")], &[with("y")]).expect_err("another").to_string();
-        assert!(refused.starts_with("t.yaml:1 (ConfigMap a): two renderings") && refused.contains("`.data.l[0].p`"), "{refused}");
+        assert!(
+            refused.starts_with("t.yaml:1 (ConfigMap a): two renderings")
+                && refused.contains("`.data.l[0].p`"),
+            "{refused}"
+        );
         same(&[with("x")], &[with("x")]).expect("the same");
         same(&[with("x")], &[]).expect_err("fewer");
     }

@@ -147,7 +147,7 @@ impl Tools {
             std::fs::write(cell.path().join(name), bytes).map_err(|why| self.folder(why))?;
         }
         let said = self.child(program, cell.path(), alone).args(run.words).run().await;
-        said.map(|said| said.stdout).map_err(|why| self.explain(name, why))
+        said.map(|said| said.stdout).map_err(|why| explain(name, why))
     }
 
     /// A folder with what the program needs: itself, its work, a home.
@@ -222,33 +222,34 @@ impl Tools {
         Ok(alone)
     }
 
-    fn explain(&self, name: &'static str, why: ChildError) -> ToolError {
-        let next = match &why {
-            ChildError::Start(_) | ChildError::Pipe(_) | ChildError::Filled(_) => "check the program",
-            ChildError::Time(_) => "make what it renders smaller, or raise --render-timeout",
-            ChildError::Output(_) => "split the service",
-            ChildError::Failed { .. } => "render it by hand to see more",
-        };
-        let why = match why {
-            ChildError::Failed { complaint, .. } => complaint,
-            ChildError::Start(_)
-            | ChildError::Time(_)
-            | ChildError::Output(_)
-            | ChildError::Filled(_)
-            | ChildError::Pipe(_) => why.to_string(),
-        };
-        ToolError::Failed { name, why, next }
-    }
-
     fn folder(&self, why: io::Error) -> ToolError {
         ToolError::Folder { path: self.cache.clone(), why }
     }
+}
+
+fn explain(name: &'static str, why: ChildError) -> ToolError {
+    let next = match &why {
+        ChildError::Start(_) | ChildError::Pipe(_) | ChildError::Filled(_) => "check the program",
+        ChildError::Time(_) => "make what it renders smaller, or raise --render-timeout",
+        ChildError::Output(_) => "split the service",
+        ChildError::Failed { .. } => "render it by hand to see more",
+    };
+    let why = match why {
+        ChildError::Failed { complaint, .. } => complaint,
+        ChildError::Start(_)
+        | ChildError::Time(_)
+        | ChildError::Output(_)
+        | ChildError::Filled(_)
+        | ChildError::Pipe(_) => why.to_string(),
+    };
+    ToolError::Failed { name, why, next }
 }
 
 /// A program's path, size and time of change: cheaper than asking it, and another program changes it too.
 fn identity(program: &Path) -> String {
     let about = std::fs::metadata(program).ok();
     let bytes = about.as_ref().map_or(0, std::fs::Metadata::len);
-    let changed = about.and_then(|about| about.modified().ok()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let changed =
+        about.and_then(|about| about.modified().ok()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     format!("{} {bytes} {}", program.display(), changed.unwrap_or_default().as_nanos())
 }

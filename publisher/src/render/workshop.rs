@@ -123,9 +123,12 @@ impl Workshop {
         progress: &dyn Progress,
     ) -> Result<Checkout, RenderError> {
         match &request.wanted.source {
-            Source::Directory(directory) => Ok(Checkout::Folder(Directory::new(directory.path.clone().into()))),
+            Source::Directory(directory) => {
+                Ok(Checkout::Folder(Directory::new(directory.path.clone().into())))
+            }
             Source::Git(source) => {
-                let bad = |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
+                let bad =
+                    |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
                 let repository: Repository = source.url.parse().map_err(bad)?;
                 let remote = Remote { repository, credential: request.permission.credential.clone() };
                 let git = self.0.git.clone();

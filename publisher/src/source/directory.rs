@@ -35,7 +35,9 @@ impl Directory {
             Ok(Ok(files)) => Ok(files),
             Ok(Err(Unread::Refused(why))) => Err(SourceError::Files(why)),
             Ok(Err(Unread::Io(path, why))) => Err(SourceError::Directory { path, why }),
-            Err(panic) => Err(SourceError::Directory { path: self.path.clone(), why: io::Error::other(panic) }),
+            Err(panic) => {
+                Err(SourceError::Directory { path: self.path.clone(), why: io::Error::other(panic) })
+            }
         }
     }
 }
@@ -60,7 +62,8 @@ fn read_places(root: &PathBuf, places: &BTreeSet<String>) -> Result<Files, Unrea
                 walk.folder("", 0).map_err(|why| unread(root, why))?;
             }
             Err(rustix::io::Errno::NOTDIR) => {
-                let single = openat2(&top, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), way).map_err(fail)?;
+                let single = openat2(&top, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), way)
+                    .map_err(fail)?;
                 take(single, place.clone(), &mut files).map_err(|why| unread(root, why))?;
             }
             Err(rustix::io::Errno::NOENT) => {
@@ -138,7 +141,13 @@ impl Walk<'_> {
             self.files.add_odd(path, DEVICE);
             return Ok(());
         }
-        match openat2(self.top, below, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty(), BENEATH) {
+        match openat2(
+            self.top,
+            below,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+            Mode::empty(),
+            BENEATH,
+        ) {
             Ok(opened) if is_folder(&opened)? && is_link => self.files.add_odd(path, LINKED_FOLDER),
             Ok(opened) if is_folder(&opened)? => self.folder(below, depth + 1)?,
             Ok(opened) => take(opened, path, self.files)?,

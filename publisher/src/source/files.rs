@@ -22,7 +22,7 @@ pub(crate) const BOUNDS: FilesBounds = FilesBounds { bytes: 128 << 20, count: 50
 /// Files of a checkout by their path from its top, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    files: BTreeMap<String, Vec<u8>>,
+    regular: BTreeMap<String, Vec<u8>>,
     odd: BTreeMap<String, &'static str>,
     bytes: u64,
 }
@@ -50,11 +50,11 @@ impl Files {
     /// Adds a file, within the bounds.
     pub(crate) fn add(&mut self, path: String, bytes: Vec<u8>) -> Result<(), FilesRefused> {
         self.bytes += bytes.len() as u64;
-        self.files.insert(path, bytes);
+        self.regular.insert(path, bytes);
         if self.bytes > BOUNDS.bytes {
             return Err(FilesRefused::TooMuch(format!("more than {} bytes of files", BOUNDS.bytes)));
         }
-        if self.files.len() + self.odd.len() > BOUNDS.count {
+        if self.regular.len() + self.odd.len() > BOUNDS.count {
             return Err(FilesRefused::TooMuch(format!("more than {} files", BOUNDS.count)));
         }
         Ok(())
@@ -63,7 +63,7 @@ impl Files {
     /// Takes what another reading has found.
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), FilesRefused> {
         self.odd.extend(other.odd);
-        other.files.into_iter().try_for_each(|(path, bytes)| self.add(path, bytes))
+        other.regular.into_iter().try_for_each(|(path, bytes)| self.add(path, bytes))
     }
 
     /// Notes something that is no file to be read.
@@ -73,7 +73,7 @@ impl Files {
 
     /// The files, sorted by path.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+        self.regular.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
     /// What could not be taken, and why.
@@ -83,7 +83,7 @@ impl Files {
 
     /// One file.
     pub(crate) fn get(&self, path: &str) -> Option<&[u8]> {
-        self.files.get(path).map(Vec::as_slice)
+        self.regular.get(path).map(Vec::as_slice)
     }
 
     /// Whether a folder of this path holds a file.
@@ -91,14 +91,14 @@ impl Files {
         path.is_empty() || {
             let below = format!("{path}/");
             let from = (std::ops::Bound::Included(below.clone()), std::ops::Bound::Unbounded);
-            self.files.range::<String, _>(from).next().is_some_and(|(path, _)| path.starts_with(&below))
+            self.regular.range::<String, _>(from).next().is_some_and(|(path, _)| path.starts_with(&below))
         }
     }
 
     /// Everything that was read: paths and contents, not modes or times.
     pub(crate) fn digest(&self) -> Digest {
         let mut hasher = cdn::digest::Hasher::default();
-        for (path, bytes) in &self.files {
+        for (path, bytes) in &self.regular {
             hasher.update(format!("{} {path}\n", Digest::of(bytes)).as_bytes());
         }
         hasher.finish()
@@ -114,7 +114,7 @@ impl Files {
 
     /// Writes all of it below a folder, for a renderer to read.
     pub(crate) fn write_below(&self, folder: &Path) -> io::Result<()> {
-        for (path, bytes) in &self.files {
+        for (path, bytes) in &self.regular {
             let file = folder.join(path);
             if let Some(parent) = file.parent() {
                 std::fs::create_dir_all(parent)?;

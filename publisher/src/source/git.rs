@@ -2,8 +2,8 @@
 //! out: a commit's files are read from its tree, so that no hook, filter, attribute or link of a repository has a say.
 
 mod command;
-mod trouble;
 mod tree;
+mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -195,7 +195,9 @@ impl Git {
         let busy = self.turn(&folder);
         let _turn = busy.lock().await;
         let opened = async |id: &str| self.open(remote, &folder, id).await;
-        if folder.join("HEAD").is_file() && let Ok(commit) = opened(&resolved.commit).await {
+        if folder.join("HEAD").is_file()
+            && let Ok(commit) = opened(&resolved.commit).await
+        {
             return Ok(commit);
         }
         progress.step(&format!("fetch {}", remote.repository));
@@ -204,14 +206,18 @@ impl Git {
     }
 
     /// The files of a commit below some places.
-    pub(crate) async fn read(&self, commit: &Commit, places: &BTreeSet<String>) -> Result<Files, SourceError> {
+    pub(crate) async fn read(
+        &self,
+        commit: &Commit,
+        places: &BTreeSet<String>,
+    ) -> Result<Files, SourceError> {
         let wanted = commit.tree.wanted(places)?;
         let folder = &commit.folder;
         let ids = wanted.ids().flat_map(|id| format!("{id}\n").into_bytes()).collect();
         let child = self.command(folder, self.0.bounds.fetch_time)?;
         let child = child.args(["cat-file", "--batch"]).stdin(ids);
-        let said = child.run().await.map_err(|why| self.broken(folder, why))?;
-        Ok(wanted.files(&said.stdout).ok_or_else(|| self.broken(folder, "an object is missing"))??)
+        let said = child.run().await.map_err(|why| broken(folder, why))?;
+        Ok(wanted.files(&said.stdout).ok_or_else(|| broken(folder, "an object is missing"))??)
     }
 
     /// Fetches one ref, alone and shallow, under a name of ours; returns that name.
@@ -225,13 +231,20 @@ impl Git {
         if !folder.join("HEAD").is_file() {
             let init = self.command(&self.0.cache, self.0.bounds.fetch_time)?;
             let init = init.args(["init", "--quiet", "--bare", "--template=", "--"]).args([folder]);
-            init.run().await.map_err(|why| self.broken(folder, why))?;
+            init.run().await.map_err(|why| broken(folder, why))?;
         }
         forget_locks(folder).map_err(cache)?;
         let name = format!("refs/windlass/{}", Digest::of(wanted.as_bytes()).hex());
         let child = self.remote_command(remote, folder)?.filling(folder, most);
         let child = child
-            .args(["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"])
+            .args([
+                "fetch",
+                "--quiet",
+                "--depth=1",
+                "--no-tags",
+                "--no-recurse-submodules",
+                "--no-write-fetch-head",
+            ])
             .args(["--no-auto-gc", "--force", "--", remote.repository.as_str()])
             .args([format!("+{wanted}:{name}")]);
         match child.run().await {
@@ -252,7 +265,7 @@ impl Git {
         let about = about.args(["--format=%H%n%ct%n%s"]).args([format!("{id}^{{commit}}")]);
         let about = about.run().await.map_err(|why| trouble::explain("read", &remote.repository, why))?;
         let revision = tree::revision(&String::from_utf8_lossy(&about.stdout))
-            .ok_or_else(|| self.broken(folder, "git says nothing about the commit"))?;
+            .ok_or_else(|| broken(folder, "git says nothing about the commit"))?;
         let list = self.command(folder, time)?.args(["ls-tree", "-r", "-z", "-l", "--full-tree"]);
         let list = list.args([&revision.id]).run().await;
         let list = list.map_err(|why| trouble::explain("read", &remote.repository, why))?;
@@ -269,16 +282,17 @@ impl Git {
         let mut busy = self.0.busy.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(busy.entry(folder.to_owned()).or_default())
     }
+}
 
-    fn broken(&self, folder: &Path, why: impl std::fmt::Display) -> SourceError {
-        let why = io::Error::other(format!("{why}; if it stays so, remove this folder"));
-        SourceError::Cache { path: folder.to_owned(), why }
-    }
+fn broken(folder: &Path, why: impl std::fmt::Display) -> SourceError {
+    let why = io::Error::other(format!("{why}; if it stays so, remove this folder"));
+    SourceError::Cache { path: folder.to_owned(), why }
 }
 
 /// A full commit id, which needs no asking.
 fn is_commit(reference: &str) -> bool {
-    matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    matches!(reference.len(), 40 | 64)
+        && reference.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Removes the locks that a killed fetch has left: this process alone has the cache, and this task has its turn.

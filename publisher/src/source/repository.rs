@@ -58,7 +58,10 @@ impl FromStr for Repository {
     type Err = BadRepository;
 
     fn from_str(text: &str) -> Result<Self, BadRepository> {
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) || text.starts_with('-') || text.is_empty() {
+        if text.chars().any(|c| c.is_control() || c.is_whitespace())
+            || text.starts_with('-')
+            || text.is_empty()
+        {
             return Err(BadRepository("a repository's URL has no space and does not begin with `-`"));
         }
         if text.contains("::") {
@@ -75,7 +78,9 @@ impl FromStr for Repository {
             }
             Some(_) => Err(BadRepository("a repository is not read by this protocol")),
             None => match text.split_once(':') {
-                Some((authority, path)) if authority.contains('@') && !path.is_empty() => ssh(text, authority),
+                Some((authority, path)) if authority.contains('@') && !path.is_empty() => {
+                    ssh(text, authority)
+                }
                 Some(_) | None => Err(BadRepository("this is not a repository's URL")),
             },
         }
@@ -85,7 +90,9 @@ impl FromStr for Repository {
 fn https(text: &str, rest: &str) -> Result<Repository, BadRepository> {
     let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
     if authority.contains('@') {
-        return Err(BadRepository("a URL carries no user name or password: name a credential in the allow list"));
+        return Err(BadRepository(
+            "a URL carries no user name or password: name a credential in the allow list",
+        ));
     }
     if rest.contains(['?', '#']) {
         return Err(BadRepository("a repository's URL has no query and no fragment"));

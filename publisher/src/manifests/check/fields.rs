@@ -8,14 +8,22 @@ use super::has_content;
 use crate::manifests::{Finding, Findings, Manifest};
 
 /// What `kubectl get -o yaml` leaves behind: another cluster's memory of the object.
-const SERVER_SET: [&str; 7] =
-    ["uid", "resourceVersion", "managedFields", "selfLink", "generation", "creationTimestamp", "deletionTimestamp"];
+const SERVER_SET: [&str; 7] = [
+    "uid",
+    "resourceVersion",
+    "managedFields",
+    "selfLink",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const EXPORTED: &str = "remove it: this looks like the output of `kubectl get -o yaml`";
 
 /// Removes what generators leave empty, and finds what only a server may set.
 pub(super) fn settle(value: &mut Value, at: &str, warnings: &mut Vec<String>, findings: &mut Findings) {
-    if has_content(value, "status") && value.get("kind").is_none_or(|kind| kind != "CustomResourceDefinition") {
+    if has_content(value, "status") && value.get("kind").is_none_or(|kind| kind != "CustomResourceDefinition")
+    {
         warnings.push(format!("{at}: its `status` is left out, since only a cluster sets it"));
     }
     if let Some(map) = value.as_object_mut() {
@@ -79,7 +87,9 @@ pub(super) fn is_cluster_scoped(id: &ObjectId) -> bool {
             "MutatingAdmissionPolicy",
             "MutatingAdmissionPolicyBinding",
         ],
-        "storage.k8s.io" => &["StorageClass", "CSIDriver", "CSINode", "VolumeAttachment", "VolumeAttributesClass"],
+        "storage.k8s.io" => {
+            &["StorageClass", "CSIDriver", "CSINode", "VolumeAttachment", "VolumeAttributesClass"]
+        }
         "scheduling.k8s.io" => &["PriorityClass"],
         "networking.k8s.io" => &["IngressClass", "IPAddress", "ServiceCIDR"],
         "node.k8s.io" => &["RuntimeClass"],

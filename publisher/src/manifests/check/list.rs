@@ -30,7 +30,8 @@ fn take(mut manifest: Manifest, depth: usize, flat: &mut Vec<Manifest>, findings
     let Value::Array(items) = items else { return };
     for (index, mut value) in items.into_iter().enumerate() {
         // A `ConfigMapList` says the kind of its items once.
-        if let (Value::Object(map), Some(item)) = (&mut value, kind.strip_suffix("List").filter(|item| !item.is_empty()))
+        if let (Value::Object(map), Some(item)) =
+            (&mut value, kind.strip_suffix("List").filter(|item| !item.is_empty()))
             && !map.contains_key("kind")
         {
             map.insert("kind".to_owned(), item.into());

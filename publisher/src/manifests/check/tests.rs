@@ -8,11 +8,17 @@ use crate::glob::Glob;
 use crate::manifests::{Findings, Manifest, read};
 
 fn rules() -> Rules {
-    Rules { namespace: "web".to_owned(), plain_secrets: Vec::new(), allow_empty: false, limits: Limits::DEFAULT }
+    Rules {
+        namespace: "web".to_owned(),
+        plain_secrets: Vec::new(),
+        allow_empty: false,
+        limits: Limits::DEFAULT,
+    }
 }
 
 fn values(values: &[Value]) -> Result<Checked, Findings> {
-    let manifest = |(index, value): (usize, &Value)| Manifest { at: format!("f{index}.yaml:1"), value: value.clone() };
+    let manifest =
+        |(index, value): (usize, &Value)| Manifest { at: format!("f{index}.yaml:1"), value: value.clone() };
     check(values.iter().enumerate().map(manifest).collect(), &rules())
 }
 
@@ -65,7 +71,10 @@ fn b8_every_fault_of_every_object_is_told_at_once() {
 fn b9_nothing_at_all_is_refused_unless_it_is_allowed() {
     let only_comments = read("a.yaml", b"# one\n---\n# two\n").expect("read");
     let refused = check(only_comments.clone(), &rules()).expect_err("refused").to_string();
-    assert!(refused.contains("nothing came out of rendering") && refused.contains("allow_empty"), "{refused}");
+    assert!(
+        refused.contains("nothing came out of rendering") && refused.contains("allow_empty"),
+        "{refused}"
+    );
     check(only_comments, &Rules { allow_empty: true, ..rules() }).expect("allowed");
 }
 
@@ -89,7 +98,8 @@ fn e2_a_secret_in_plain_is_refused_unless_the_allow_list_names_it() {
     for glob in ["web/s", "s", "web/*"] {
         check(manifests(), &Rules { plain_secrets: vec![Glob::literal(glob)], ..rules() }).expect(glob);
     }
-    check(manifests(), &Rules { plain_secrets: vec![Glob::literal("other/*")], ..rules() }).expect_err("another");
+    check(manifests(), &Rules { plain_secrets: vec![Glob::literal("other/*")], ..rules() })
+        .expect_err("another");
     let empty = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "Opaque", "data": {}});
     values(&[empty]).expect("a Secret without content");
 }
@@ -110,9 +120,13 @@ fn f27_two_entries_of_one_key_are_refused_and_tcp_beside_udp_is_not() {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
             "spec": {"template": {"spec": {"containers": [{"name": "a", "ports": ports}]}}}})
     };
-    values(&[pod(json!([{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]))]).expect("two protocols");
+    values(&[pod(json!([{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]))])
+        .expect("two protocols");
     let refused = why(pod(json!([{"containerPort": 53}, {"containerPort": 53, "protocol": "TCP"}])));
-    assert!(refused.contains("`spec.template.spec.containers[0].ports` has two entries with containerPort 53"), "{refused}");
+    assert!(
+        refused.contains("`spec.template.spec.containers[0].ports` has two entries with containerPort 53"),
+        "{refused}"
+    );
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
         "spec": {"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80}]}});
     assert!(why(service).contains("port 80"));
@@ -132,7 +146,8 @@ fn f33_a_namespace_where_there_is_none_is_refused() {
 fn what_a_person_should_know_is_a_warning_and_images_are_listed() {
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
         "spec": {"ttlSecondsAfterFinished": 60, "template": {"spec": {"containers": [{"name": "a", "image": "busybox:1"}]}}}});
-    let old = json!({"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": "p"}});
+    let old =
+        json!({"apiVersion": "policy/v1beta1", "kind": "PodDisruptionBudget", "metadata": {"name": "p"}});
     let checked = values(&[job, old]).expect("fit");
     assert_eq!(checked.images.iter().collect::<Vec<_>>(), ["busybox:1"]);
     assert_eq!(checked.warnings.len(), 2, "{:?}", checked.warnings);

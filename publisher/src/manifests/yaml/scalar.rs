@@ -21,7 +21,6 @@ pub(super) fn plain(word: &str) -> Result<Value, String> {
         Word::Null => Ok(Value::Null),
         Word::Bool(value) => Ok(Value::Bool(value)),
         Word::Integer(value) => Ok(value.into()),
-        Word::Wide(value) => wide(value, word),
         Word::Float(value) => float(value, word),
         Word::TooWide => Err(too_wide(word)),
         Word::NotFinite => Err(format!("`{word}` is no number that JSON has: quote it, if it is text")),
@@ -40,13 +39,22 @@ pub(super) fn tagged(word: &str, tag: Tag) -> Result<Value, String> {
     }
     let value = plain(word)?;
     let fits = match tag {
-        Tag::Integer => matches!(resolve(word), Word::Integer(_) | Word::Wide(_)),
+        Tag::Integer => matches!(resolve(word), Word::Integer(_)),
         Tag::Float => value.is_number(),
         Tag::Bool => value.is_boolean(),
         Tag::Null => value.is_null(),
         Tag::Text | Tag::Binary => true,
     };
-    if fits { Ok(value) } else { Err(format!("`{word}` does not have the type that its tag says: remove the tag")) }
+    if fits {
+        Ok(value)
+    } else {
+        Err(format!("`{word}` does not have the type that its tag says: remove the tag"))
+    }
+}
+
+/// Whether kubectl takes a plain word for a float: as a key it would be written anew, with fewer digits.
+pub(super) fn is_fraction(word: &str) -> bool {
+    matches!(resolve(word), Word::Float(_) | Word::TooWide | Word::NotFinite | Word::Doubtful)
 }
 
 /// The text of a mapping's key: kubectl turns whole numbers and booleans into text.
@@ -55,9 +63,13 @@ pub(super) fn key(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Number(number) if number.is_i64() => Ok(number.to_string()),
-        Value::Number(number) => Err(format!("the number {number} is a key: quote it, so that no digit is lost")),
+        Value::Number(number) => {
+            Err(format!("the number {number} is a key: quote it, so that no digit is lost"))
+        }
         Value::Null => Err("an empty or null key: write the key, or quote it".to_owned()),
-        Value::Array(_) | Value::Object(_) => Err("a list or mapping is a key: JSON has only text".to_owned()),
+        Value::Array(_) | Value::Object(_) => {
+            Err("a list or mapping is a key: JSON has only text".to_owned())
+        }
     }
 }
 
@@ -66,10 +78,9 @@ pub(super) fn settle(value: &mut Value) -> Result<(), String> {
     match value {
         Value::Number(number) if !number.is_i64() => {
             let word = number.to_string();
-            *value = match (number.as_u64(), number.as_f64()) {
-                (Some(wide_number), _) => wide(wide_number, &word)?,
-                (None, Some(number)) => float(number, &word)?,
-                (None, None) => return Err(format!("{word} is out of range")),
+            *value = match number.as_f64() {
+                Some(number) if !word.bytes().all(|byte| byte.is_ascii_digit()) => float(number, &word)?,
+                Some(_) | None => return Err(too_wide(&word)),
             };
             Ok(())
         }
@@ -84,9 +95,8 @@ enum Word {
     Null,
     Bool(bool),
     Integer(i64),
-    Wide(u64),
     Float(f64),
-    /// A whole number whose digits a float does not hold.
+    /// A whole number beyond 64 bits with a sign: kubectl makes a float of it, and digits are lost.
     TooWide,
     NotFinite,
     /// go-yaml and the rest of the world part ways.
@@ -97,10 +107,12 @@ enum Word {
 fn resolve(word: &str) -> Word {
     let known = match word {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Word::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Word::Bool(false),
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Word::Bool(false)
+        }
         "" | "~" | "null" | "Null" | "NULL" => Word::Null,
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
-        | "-.INF" => Word::NotFinite,
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf"
+        | "-.Inf" | "-.INF" => Word::NotFinite,
         _ => Word::Text,
     };
     match (known, word.as_bytes().first()) {
@@ -127,11 +139,11 @@ fn number(word: &str) -> Word {
     if let Some(value) = signed(&plain) {
         return Word::Integer(value);
     }
-    if let Some(value) = radix(&plain).and_then(|(radix, digits)| unsigned(digits, radix)) {
-        return Word::Wide(value);
+    if radix(&plain).is_some_and(|(radix, digits)| unsigned(digits, radix).is_some()) {
+        return Word::TooWide;
     }
     if is_float(&plain) {
-        return if rounds(&plain) { Word::TooWide } else { finite(&plain) };
+        return if is_too_wide(&plain) { Word::TooWide } else { finite(&plain) };
     }
     // go-yaml's own second look at binary numbers, which lets a sign stand behind the prefix.
     let binary = match (plain.strip_prefix("0b"), plain.strip_prefix("-0b")) {
@@ -191,12 +203,10 @@ fn is_float(text: &str) -> bool {
     mantissa_fits && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
 }
 
-/// Whether these are nothing but digits, of which a float would lose some.
-fn rounds(text: &str) -> bool {
-    let digits = text.trim_start_matches(['-', '+']).trim_start_matches('0');
-    digits.bytes().all(|byte| byte.is_ascii_digit())
-        && !digits.is_empty()
-        && digits.parse::<f64>().is_ok_and(|value| format!("{value:.0}") != digits)
+/// Whether these are nothing but digits, and more of them than 64 bits hold.
+fn is_too_wide(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<i64>().is_err()
 }
 
 /// Go's `ParseFloat` fails on what is out of range, and go-yaml then takes the word as text.
@@ -207,19 +217,12 @@ fn finite(text: &str) -> Word {
     }
 }
 
-/// kubectl keeps 64 bits with a sign, and makes a float of what is wider: only if no digit is lost.
-#[expect(clippy::cast_precision_loss, reason = "whether anything is lost is what is asked here")]
-fn wide(value: u64, word: &str) -> Result<Value, String> {
-    match i64::try_from(value) {
-        Ok(value) => Ok(value.into()),
-        Err(_) if format!("{:.0}", value as f64) == value.to_string() => float(value as f64, word),
-        Err(_) => Err(too_wide(word)),
-    }
-}
-
 /// Go writes a whole float below 1e21 with all its digits and without an exponent, and kubectl reads it as an integer.
 fn float(value: f64, word: &str) -> Result<Value, String> {
-    if value.fract() == 0.0 && value.abs() < 1e21 && let Ok(integer) = format!("{value}").parse::<i64>() {
+    if value.fract() == 0.0
+        && value.abs() < 1e21
+        && let Ok(integer) = format!("{value}").parse::<i64>()
+    {
         return Ok(integer.into());
     }
     Number::from_f64(value).map(Value::Number).ok_or_else(|| format!("`{word}` is out of range"))

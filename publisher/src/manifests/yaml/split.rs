@@ -26,7 +26,10 @@ pub(super) fn documents(text: &str) -> Result<Vec<Part<'_>>, YamlRefused> {
             parts.push(Part { line: start_line, text: &text[start..at] });
             (start, start_line, ended) = (at + line.len(), number + 1, false);
         } else if bare.starts_with('%') {
-            return Err(YamlRefused::new(number, "a line begins with `%`: remove the YAML directive, or quote it"));
+            return Err(YamlRefused::new(
+                number,
+                "a line begins with `%`: remove the YAML directive, or quote it",
+            ));
         } else if ended && !(bare.is_empty() || bare.trim_start().starts_with('#')) {
             return Err(YamlRefused::new(number, "something follows `...`: separate documents by `---`"));
         } else if is_end(bare) {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{YamlLimits, read};
 
 fn one(text: &str) -> Value {
-    let mut documents = read(text.as_bytes(), YamlLimits::default()).unwrap_or_else(|why| panic!("{text}: {why}"));
+    let mut documents =
+        read(text.as_bytes(), YamlLimits::default()).unwrap_or_else(|why| panic!("{text}: {why}"));
     assert_eq!(documents.len(), 1, "{text}");
     documents.remove(0).value
 }
@@ -55,7 +56,7 @@ fn b6_what_kubectl_would_read_otherwise_is_refused_with_its_line() {
         ("a: 18446744073709551615\n", "line 1: `18446744073709551615` has more digits"),
         ("a: 123456789012345678901234567890\n", "has more digits"),
         ("a: .inf\n", "no number that JSON has"),
-        ("1.10: a\n", "is a key: quote it"),
+        ("1.10: a\n", "is a key that kubectl would write otherwise"),
         ("? [a]\n: b\n", "JSON has only text"),
         ("a: 1\n--- b\n", "line 2: something follows `---`"),
         ("%YAML 1.2\n---\na: 1\n", "remove the YAML directive"),
@@ -81,7 +82,8 @@ fn documents_are_split_at_lines_of_three_dashes() {
 
 #[test]
 fn json_is_read_as_json_one_object_after_the_other() {
-    let documents = read(br#"{"a": 1.0} {"b": "\ud83d\ude00", "c": 1e2}"#, YamlLimits::default()).expect("read");
+    let documents =
+        read(br#"{"a": 1.0} {"b": "\ud83d\ude00", "c": 1e2}"#, YamlLimits::default()).expect("read");
     let values: Vec<_> = documents.into_iter().map(|document| document.value).collect();
     assert_eq!(values, [json!({"a": 1}), json!({"b": "😀", "c": 100})]);
     assert_eq!(one("{a: b}"), json!({"a": "b"}));
@@ -96,14 +98,15 @@ fn a_merge_overwrites_what_stands_before_it_as_go_yaml_2_does() {
 
 #[test]
 fn b6_bombs_cost_little() {
-    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..30 {
+    let level = |level: usize| {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
-    }
+        format!("a{level}: &a{level} [{aliases}]")
+    };
+    let levels: Vec<String> = (1..30).map(level).collect();
+    let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", levels.join("\n"));
     assert!(why(&bomb).contains("too large once its aliases are written out"));
     assert!(why(&"[".repeat(100_000)).contains("line 1"));
     assert!(why(&format!("a: {}1{}", "{b: ".repeat(200), "}".repeat(200))).contains("line 1"));
-    let deep: String = (0..200).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    let deep = (0..200).map(|level| format!("{}a:", " ".repeat(level))).collect::<Vec<_>>().join("\n");
     assert!(why(&deep).contains("line"));
 }

@@ -14,7 +14,6 @@ use super::{YamlLimits, YamlRefused};
 pub(super) fn read(text: &str, limits: YamlLimits) -> Result<Option<Value>, YamlRefused> {
     let options = granit_parser::options! {
         disallow_directives: true,
-        block_scalar_eof_without_line_feed: true,
         emit_comments: false,
         flow_nesting_limit: limits.depth,
         block_nesting_limit: limits.depth,
@@ -89,10 +88,16 @@ impl Tree {
                 let before = self.spent;
                 let at_key = self.at_key();
                 self.spend(1, word.len())?;
+                if at_key && (tag.is_some() || style == ScalarStyle::Plain) && scalar::is_fraction(&word) {
+                    return Err(format!("`{word}` is a key that kubectl would write otherwise: quote it"));
+                }
                 let value = match tag.as_deref().map(known_tag).transpose()? {
                     Some(tag) => scalar::tagged(&word, tag)?,
                     None if style != ScalarStyle::Plain => Value::String(word.into_owned()),
-                    None if at_key && word == "<<" => return self.open_merge(),
+                    None if at_key && word == "<<" => {
+                        self.open_merge();
+                        return Ok(());
+                    }
                     None => scalar::plain(&word)?,
                 };
                 self.complete(value, anchor, before)
@@ -107,18 +112,27 @@ impl Tree {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
                 let node = node.ok_or("an alias lies within what it names: it would never end")?;
+                if self.at_key() && !node.value.is_string() {
+                    return Err("an alias is a key, and is not text: write the key itself".to_owned());
+                }
                 let before = self.spent;
                 self.spend(node.cost.values, node.cost.text_bytes)?;
                 self.complete(node.value.clone(), 0, before)
             }
             Event::DocumentStart(..) => {
                 self.documents += 1;
-                if self.documents > 1 { Err("a second document: separate it by `---`".to_owned()) } else { Ok(()) }
+                if self.documents > 1 {
+                    Err("a second document: separate it by `---`".to_owned())
+                } else {
+                    Ok(())
+                }
             }
             Event::UnresolvedAlias(name) => Err(format!("there is no anchor `{name}`")),
-            Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) | Event::Comment(..) => {
-                Ok(())
-            }
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::Comment(..) => Ok(()),
             _ => Err("something that this reader does not know: write it plainer".to_owned()),
         }
     }
@@ -157,11 +171,10 @@ impl Tree {
         Ok(())
     }
 
-    fn open_merge(&mut self) -> Result<(), String> {
+    fn open_merge(&mut self) {
         if let Some(Frame { open: Open::Mapping(mapping), .. }) = self.frames.last_mut() {
             mapping.key = Some(Key::Merge);
         }
-        Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {

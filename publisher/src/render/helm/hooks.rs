@@ -30,12 +30,21 @@ pub(super) fn sort(manifests: Vec<Manifest>) -> (Vec<Manifest>, Vec<String>) {
         let events = annotation(&manifest.value, HOOK).unwrap_or_default().to_owned();
         match fate(&events) {
             Fate::Own => kept.push(manifest),
-            Fate::Out => notes.push(format!("{} ({}): the hook `{events}` is left out", manifest.at, manifest.title())),
+            Fate::Out => {
+                notes.push(format!(
+                    "{} ({}): the hook `{events}` is left out",
+                    manifest.at,
+                    manifest.title()
+                ));
+            }
             Fate::Wave(base) => {
-                let weight = annotation(&manifest.value, WEIGHT).and_then(|text| text.trim().parse::<i64>().ok());
+                let weight =
+                    annotation(&manifest.value, WEIGHT).and_then(|text| text.trim().parse::<i64>().ok());
                 let wave = base + weight.unwrap_or(0).clamp(-999, 999);
                 let (at, title) = (&manifest.at, manifest.title());
-                notes.push(format!("{at} ({title}): the hook `{events}` belongs to the service, in wave {wave}"));
+                notes.push(format!(
+                    "{at} ({title}): the hook `{events}` belongs to the service, in wave {wave}"
+                ));
                 set_wave(&mut manifest.value, wave);
                 kept.push(manifest);
             }
@@ -84,7 +93,8 @@ mod tests {
             at: "t".to_owned(),
             value: json!({"kind": "Job", "metadata": {"name": events, "annotations": {HOOK: events, WEIGHT: weight}}}),
         };
-        let own = Manifest { at: "t".to_owned(), value: json!({"kind": "Service", "metadata": {"name": "own"}}) };
+        let own =
+            Manifest { at: "t".to_owned(), value: json!({"kind": "Service", "metadata": {"name": "own"}}) };
         let all = vec![
             own,
             hook("test", "0"),

@@ -107,7 +107,9 @@ fn with_token(child: Child, remote: &Remote, credential: &Credential) -> Result<
     let refuse = |why: String| SourceError::Credential { name: credential.name.clone(), why };
     if credential.host != remote.repository.host() {
         let (is_for, asked) = (&credential.host, remote.repository.host());
-        return Err(refuse(format!("it is for {is_for}, and {asked} is asked: name a credential for that host")));
+        return Err(refuse(format!(
+            "it is for {is_for}, and {asked} is asked: name a credential for that host"
+        )));
     }
     let password = program::settings::read_secret(file).map_err(|why| refuse(why.to_string()))?;
     let password = cdn::Secret::new(password);
@@ -121,9 +123,13 @@ fn with_token(child: Child, remote: &Remote, credential: &Credential) -> Result<
 
 /// ssh with the given key alone, and only to a host whose key is known (FAULTS C5).
 fn with_ssh(child: Child, credential: Option<&Credential>) -> Result<Child, SourceError> {
-    let refuse = |name: &str, why: &str| SourceError::Credential { name: name.to_owned(), why: why.to_owned() };
+    let refuse =
+        |name: &str, why: &str| SourceError::Credential { name: name.to_owned(), why: why.to_owned() };
     let credential = credential.ok_or_else(|| {
-        refuse("(none)", "ssh needs one with `ssh_key_file` and `known_hosts_file`; name it in the allow list")
+        refuse(
+            "(none)",
+            "ssh needs one with `ssh_key_file` and `known_hosts_file`; name it in the allow list",
+        )
     })?;
     let (Some(key), Some(known)) = (&credential.ssh_key_file, &credential.known_hosts_file) else {
         return Err(refuse(&credential.name, "ssh needs `ssh_key_file` and `known_hosts_file`; give both"));
@@ -134,7 +140,8 @@ fn with_ssh(child: Child, credential: Option<&Credential>) -> Result<Child, Sour
     command.push(" -o ForwardAgent=no -o PermitLocalCommand=no -o ClearAllForwardings=yes");
     for (option, file) in [("UserKnownHostsFile", known), ("IdentityFile", key)] {
         let path = file.to_str().filter(|path| !path.contains(['"', '\'', '%', '\\', '\n']));
-        let path = path.ok_or_else(|| refuse(&credential.name, "a file's path has a quote or `%`: move it"))?;
+        let path =
+            path.ok_or_else(|| refuse(&credential.name, "a file's path has a quote or `%`: move it"))?;
         command.push(format!(" -o '{option}=\"{path}\"'"));
     }
     Ok(child.env("GIT_SSH_COMMAND", command).env("GIT_SSH_VARIANT", "ssh"))

@@ -41,7 +41,8 @@ const ENTRIES: usize = 1_000_000;
 /// The names under which a repository may know a ref; none for what cannot be a ref.
 pub(super) fn candidates(reference: &str) -> Option<Vec<String>> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
-    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let part =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
     if reference.starts_with('-')
         || reference.contains("..")
         || reference.contains("@{")
@@ -68,7 +69,8 @@ pub(super) fn resolve(said: &str, reference: &str, repository: &Repository) -> R
         why,
         next,
     };
-    let told: BTreeMap<&str, &str> = said.lines().filter_map(|line| line.split_once('\t')).map(|(id, r)| (r, id)).collect();
+    let told: BTreeMap<&str, &str> =
+        said.lines().filter_map(|line| line.split_once('\t')).map(|(id, r)| (r, id)).collect();
     let names = [reference.to_owned(), format!("refs/heads/{reference}"), format!("refs/tags/{reference}")];
     let found: Vec<&String> = names.iter().filter(|name| told.contains_key(name.as_str())).collect();
     let name = match found.as_slice() {
@@ -100,11 +102,15 @@ impl Tree {
     pub(super) fn read(said: &[u8]) -> Result<Self, FilesRefused> {
         let mut entries = BTreeMap::new();
         for line in said.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-            let odd = |path: &[u8], why| FilesRefused::Odd { path: String::from_utf8_lossy(path).into_owned(), why };
+            let odd = |path: &[u8], why| FilesRefused::Odd {
+                path: String::from_utf8_lossy(path).into_owned(),
+                why,
+            };
             let tab = line.iter().position(|byte| *byte == b'\t');
             let (about, path) = line.split_at(tab.unwrap_or(line.len()));
             let path = path.get(1..).unwrap_or_default();
-            let text = std::str::from_utf8(path).map_err(|_| odd(path, "has a name that is not UTF-8: rename it"))?;
+            let text = std::str::from_utf8(path)
+                .map_err(|_| odd(path, "has a name that is not UTF-8: rename it"))?;
             let about = String::from_utf8_lossy(about).into_owned();
             let entry = entry(&about).ok_or_else(|| odd(path, "is of a kind that git does not have"))?;
             // git's own check at the fetch refuses these too; a path that climbs must not depend on it.
@@ -148,7 +154,8 @@ impl Tree {
         // Known from the list, so nothing too large is ever read.
         if bytes > BOUNDS.bytes || wanted.entries.len() > BOUNDS.count {
             let (files, most) = (wanted.entries.len(), BOUNDS);
-            let more = format!("{files} files of {bytes} bytes, at most {} of {} are read", most.count, most.bytes);
+            let more =
+                format!("{files} files of {bytes} bytes, at most {} of {} are read", most.count, most.bytes);
             return Err(FilesRefused::TooMuch(more));
         }
         Ok(wanted)

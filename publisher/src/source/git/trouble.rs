@@ -7,16 +7,36 @@ use crate::source::repository::{Protocol, Repository};
 /// What git says, what it means, and the next step; the first that fits.
 const KNOWN: [(&str, &str, &str); 14] = [
     ("Could not resolve host", "its host's name has no address", "check the name, and this machine's DNS"),
-    ("Could not resolve hostname", "its host's name has no address", "check the name, and this machine's DNS"),
+    (
+        "Could not resolve hostname",
+        "its host's name has no address",
+        "check the name, and this machine's DNS",
+    ),
     ("Connection refused", "nobody answers there", "check the address and the firewall"),
     ("Connection timed out", "its host does not answer", "check the address, the firewall and the proxy"),
     ("Failed to connect", "its host cannot be reached", "check the address, the firewall and the proxy"),
     ("Network is unreachable", "there is no way to its host", "check this machine's network"),
-    ("Host key verification failed", "its host's key is not known", "put the key into the credential's known_hosts_file"),
+    (
+        "Host key verification failed",
+        "its host's key is not known",
+        "put the key into the credential's known_hosts_file",
+    ),
     ("SSL certificate problem", "its certificate is not trusted", "name its authority with --ca-file"),
-    ("Permission denied", "the ssh key is not accepted", "give the key read access, or name another credential"),
-    ("Authentication failed", "the credential is not accepted", "renew the token, or name another credential"),
-    ("could not read Username", "it wants a credential", "name one in the allow list's entry: credential = \"...\""),
+    (
+        "Permission denied",
+        "the ssh key is not accepted",
+        "give the key read access, or name another credential",
+    ),
+    (
+        "Authentication failed",
+        "the credential is not accepted",
+        "renew the token, or name another credential",
+    ),
+    (
+        "could not read Username",
+        "it wants a credential",
+        "name one in the allow list's entry: credential = \"...\"",
+    ),
     ("returned error: 301", "it has moved", "write the new URL: redirects are not followed"),
     ("returned error: 302", "it has moved", "write the new URL: redirects are not followed"),
     ("returned error: 308", "it has moved", "write the new URL: redirects are not followed"),
@@ -27,10 +47,9 @@ pub(super) fn explain(what: &'static str, repository: &Repository, error: ChildE
     let (why, next) = match error {
         ChildError::Start(_) => return SourceError::NoGit,
         ChildError::Time(_) => (format!("git {error}"), "check the line, or raise --git-timeout"),
-        ChildError::Filled(limit) => (
-            format!("it has more than {limit} bytes"),
-            "split the repository, or raise --git-max-size",
-        ),
+        ChildError::Filled(limit) => {
+            (format!("it has more than {limit} bytes"), "split the repository, or raise --git-max-size")
+        }
         ChildError::Output(_) | ChildError::Pipe(_) => (format!("git {error}"), "try again"),
         ChildError::Failed { complaint, .. } => meaning(repository, &complaint),
     };

@@ -54,15 +54,18 @@ fn c2_a_credential_is_not_given_to_another_host() {
 
 #[test]
 fn c5_ssh_goes_only_to_hosts_whose_key_is_known() {
-    let remote = |credential| Remote { repository: "git@git.example.com:a.git".parse().expect("ssh"), credential };
-    let refused = git().remote_command(&remote(None), Path::new("/cache")).expect_err("no credential").to_string();
+    let remote =
+        |credential| Remote { repository: "git@git.example.com:a.git".parse().expect("ssh"), credential };
+    let refused =
+        git().remote_command(&remote(None), Path::new("/cache")).expect_err("no credential").to_string();
     assert!(refused.contains("known_hosts_file"), "{refused}");
     let mut with = credential("git.example.com", Path::new("/p"));
     (with.ssh_key_file, with.known_hosts_file) = (Some("/keys/id".into()), Some("/keys/known hosts".into()));
     let child = git().remote_command(&remote(Some(with)), Path::new("/cache")).expect("a command");
     let ssh = child.environment().iter().find(|(name, _)| name == "GIT_SSH_COMMAND").expect("an ssh command");
     let ssh = ssh.1.to_string_lossy();
-    for option in ["StrictHostKeyChecking=yes", "'UserKnownHostsFile=\"/keys/known hosts\"'", "-F /dev/null"] {
+    for option in ["StrictHostKeyChecking=yes", "'UserKnownHostsFile=\"/keys/known hosts\"'", "-F /dev/null"]
+    {
         assert!(ssh.contains(option), "{ssh}");
     }
 }

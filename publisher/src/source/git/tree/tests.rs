@@ -20,11 +20,17 @@ fn places(paths: &[&str]) -> BTreeSet<String> {
 fn a_ref_is_a_branch_or_a_tag_and_never_both() {
     let branch = resolve(&format!("{A}\trefs/heads/main\n"), "main", &repository()).expect("a branch");
     assert_eq!((branch.wanted.as_str(), branch.commit.as_str()), ("refs/heads/main", A));
-    let tag = resolve(&format!("{A}\trefs/tags/v1\n{B}\trefs/tags/v1^{{}}\n"), "v1", &repository()).expect("a tag");
+    let tag =
+        resolve(&format!("{A}\trefs/tags/v1\n{B}\trefs/tags/v1^{{}}\n"), "v1", &repository()).expect("a tag");
     assert_eq!((tag.wanted.as_str(), tag.commit.as_str()), ("refs/tags/v1", B));
     let both = resolve(&format!("{A}\trefs/heads/x\n{B}\trefs/tags/x\n"), "x", &repository());
     assert!(both.expect_err("both").to_string().contains("refs/heads/NAME"));
-    assert!(resolve("", "main", &repository()).expect_err("none").to_string().contains("has no branch or tag `main`"));
+    assert!(
+        resolve("", "main", &repository())
+            .expect_err("none")
+            .to_string()
+            .contains("has no branch or tag `main`")
+    );
 }
 
 #[test]

@@ -1,0 +1,197 @@
+//! What every test needs: a fleet's keys, a store, a workshop, and requests in one line.
+
+use std::path::{Path, PathBuf};
+
+use cdn::document::{Floors, Roles, Root};
+use cdn::envelope::{Envelope, Role};
+use cdn::wire::{DirectorySource, GitSource, HelmRenderer, Nothing, Renderer, Source, WantedService};
+use cdn::{Digest, SigningKey};
+use program::http::HttpArgs;
+use program::observe::{Listen, ObserveArgs};
+use program::progress::Silent;
+use publisher::allow::AllowList;
+use publisher::render::{RenderError, RenderRequest, Rendered, Workshop, WorkshopSettings};
+use publisher::{Confinement, ProgramArgs, Publisher, Settings};
+use store::{Location, Store, StoreArgs};
+use tempfile::TempDir;
+use testbed::{Tool, tool};
+
+/// A fleet's keys, an empty store and an empty cache, in one folder.
+#[derive(Debug)]
+pub struct Bench {
+    pub folder: TempDir,
+    pub release_key: SigningKey,
+    pub root: Digest,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let release_key = SigningKey::random();
+        let root = write_root(&folder.path().join("root.json"), &release_key);
+        std::fs::write(folder.path().join("release.key"), release_key.to_text().expose()).expect("written");
+        let bench = Self { folder, release_key, root };
+        bench.allow("[[allow]]\nservices = [\"*/*\"]\nrepository = \"**\"\nlocal = true\n");
+        bench
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces the allow list.
+    pub fn allow(&self, text: &str) {
+        std::fs::write(self.path("allow.toml"), text).expect("written");
+    }
+
+    pub fn store_args(&self) -> StoreArgs {
+        StoreArgs::at(Location::Directory(self.path("store")))
+    }
+
+    pub async fn store(&self) -> Store {
+        Store::open(&self.store_args()).await.expect("a store")
+    }
+
+    /// Settings with a cache of the given name.
+    pub fn settings(&self, cache: &str) -> Settings {
+        Settings {
+            store: self.store_args(),
+            api: None,
+            token_file: None,
+            root: self.path("root.json"),
+            release_key: vec![self.path("release.key")],
+            allow: self.path("allow.toml"),
+            cache: self.path(cache),
+            interval: std::time::Duration::from_hours(1),
+            concurrency: 4,
+            programs: programs(),
+            http: HttpArgs { ca_file: None, connect_timeout: std::time::Duration::from_secs(10) },
+            observe: ObserveArgs { observe_listen: Listen::Off },
+        }
+    }
+
+    pub async fn publisher(&self) -> Publisher {
+        Publisher::open(&self.settings("cache")).await.expect("a publisher")
+    }
+
+    /// Every file of the store but its locks, by path.
+    pub fn stored(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let root = self.path("store");
+        let mut left = vec![root.clone()];
+        while let Some(folder) = left.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.path() {
+                    path if path.is_dir() => left.push(path),
+                    path => found.push(path.strip_prefix(&root).expect("below").display().to_string()),
+                }
+            }
+        }
+        found.retain(|path| path.starts_with("v1/"));
+        found.sort();
+        found
+    }
+}
+
+fn write_root(file: &Path, release: &SigningKey) -> Digest {
+    let key = SigningKey::random();
+    let role = |key: &SigningKey| Role::of(key.public());
+    let root = Root {
+        version: 1,
+        fleet: None,
+        issued: "2030-01-01T00:00:00Z".parse().expect("a time"),
+        roles: Roles {
+            root: role(&key),
+            desired: role(&SigningKey::random()),
+            routes: role(&SigningKey::random()),
+            release: [("default".parse().expect("a project"), role(release))].into(),
+            approver: None,
+        },
+        origin_hosts: Vec::new(),
+        floors: Floors::default(),
+    };
+    let bytes = Envelope::sign(&root, &[&key]).to_bytes();
+    std::fs::write(file, &bytes).expect("written");
+    Digest::of(&bytes)
+}
+
+fn programs() -> ProgramArgs {
+    ProgramArgs {
+        git: "git".into(),
+        helm: tool(Tool::Helm).expect("helm"),
+        kustomize: "no-such-kustomize".into(),
+        kubectl: tool(Tool::Kubectl).expect("kubectl"),
+        sandbox: Confinement::BestEffort,
+        git_timeout: std::time::Duration::from_mins(1),
+        git_max_size: 1 << 30,
+        render_timeout: std::time::Duration::from_mins(1),
+        render_memory: 4 << 30,
+        search_path: "/usr/local/bin:/usr/bin:/bin".into(),
+        https_proxy: None,
+        no_proxy: None,
+    }
+}
+
+/// A workshop with the testbed's programs, in a cache of its own.
+pub struct Bay {
+    pub folder: TempDir,
+    pub workshop: Workshop,
+}
+
+impl Bay {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut WorkshopSettings)) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let programs = programs();
+        let mut settings = WorkshopSettings::new(folder.path().join("cache"), programs.search_path);
+        (settings.helm, settings.kubectl) = (programs.helm, programs.kubectl);
+        settings.kustomize = programs.kustomize;
+        change(&mut settings);
+        let workshop = Workshop::open(settings).await.expect("a workshop");
+        Self { folder, workshop }
+    }
+
+    /// Renders with everything allowed.
+    pub async fn render(&self, wanted: WantedService) -> Result<Rendered, RenderError> {
+        self.render_within(wanted, "").await
+    }
+
+    /// Renders with further lines in the one entry of the allow list.
+    pub async fn render_within(&self, wanted: WantedService, lines: &str) -> Result<Rendered, RenderError> {
+        let list = format!("[[allow]]\nservices = [\"*/*\"]\nrepository = \"**\"\nlocal = true\n{lines}\n");
+        let list: AllowList = list.parse().expect("a list");
+        let permission = list.permit(&wanted)?;
+        self.workshop.render(&RenderRequest { wanted, permission }, &Silent).await
+    }
+}
+
+pub fn from_git(url: &str, path: &str) -> WantedService {
+    let source = Source::Git(GitSource { url: url.to_owned(), reference: "main".to_owned() });
+    service("default/web", source, path)
+}
+
+pub fn from_folder(folder: &Path, path: &str) -> WantedService {
+    let source = Source::Directory(DirectorySource { path: folder.display().to_string() });
+    service("default/web", source, path)
+}
+
+fn service(name: &str, source: Source, path: &str) -> WantedService {
+    WantedService {
+        name: name.parse().expect("a name"),
+        source,
+        path: path.to_owned(),
+        namespace: "web".to_owned(),
+        renderer: Renderer::Plain(Nothing {}),
+    }
+}
+
+pub fn kustomized(wanted: WantedService) -> WantedService {
+    WantedService { renderer: Renderer::Kustomize(Nothing {}), ..wanted }
+}
+
+pub fn charted(wanted: WantedService, helm: HelmRenderer) -> WantedService {
+    WantedService { renderer: Renderer::Helm(Box::new(helm)), ..wanted }
+}

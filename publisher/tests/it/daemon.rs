@@ -1,0 +1,171 @@
+//! The daemon in this process: it follows refs, tells the api, and goes on without it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cdn::wire::{Outcome, PublishStatus, WantedService};
+use publisher::Settings;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Api, TOKEN};
+use crate::bench::{Bench, from_folder, from_git};
+use crate::repo::{Repo, map, write};
+
+/// A daemon that runs, and its api.
+struct Running {
+    api: Api,
+    bench: Bench,
+    wake: Arc<Notify>,
+    stop: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl Running {
+    async fn new() -> Self {
+        let (bench, api) = (Bench::new(), Api::start().await);
+        std::fs::write(bench.path("token"), TOKEN).unwrap();
+        Self { api, bench, wake: Arc::default(), stop: CancellationToken::new(), tasks: JoinSet::new() }
+    }
+
+    fn settings(&self) -> Settings {
+        let (api, token_file) = (Some(self.api.url.clone()), Some(self.bench.path("token")));
+        Settings { api, token_file, ..self.bench.settings("cache") }
+    }
+
+    fn start(&mut self) {
+        self.stop = CancellationToken::new();
+        let (settings, stop, wake) = (self.settings(), self.stop.clone(), Arc::clone(&self.wake));
+        self.tasks.spawn(publisher::run_woken(settings, stop, wake));
+    }
+
+    async fn stop(&mut self) {
+        self.stop.cancel();
+        self.tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+
+    /// Wakes the daemon until the api has heard what is looked for.
+    async fn until(&self, what: &str, holds: impl Fn(&Api) -> bool) {
+        for _ in 0..600 {
+            if holds(&self.api) {
+                return;
+            }
+            self.wake.notify_one();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never: {what}; the api heard {:#?}", self.api.statuses());
+    }
+}
+
+fn named(name: &str, wanted: WantedService) -> WantedService {
+    WantedService { name: name.parse().unwrap(), ..wanted }
+}
+
+fn of(api: &Api, name: &str) -> Vec<PublishStatus> {
+    api.statuses().into_iter().filter(|status| status.service.to_string() == name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_publishes_what_is_wanted_follows_the_ref_and_tells_only_news() {
+    let mut running = Running::new().await;
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.write("api/a.yaml", map("a", "1"));
+    let first = repo.commit("begin");
+    running.api.want(vec![
+        named("default/web", from_git(&repo.url(), "web")),
+        named("default/api", from_git(&repo.url(), "api")),
+        named("default/gone", from_git(&repo.url(), "gone")),
+    ]);
+    running.start();
+    running.until("both are registered", |api| api.releases().len() == 2).await;
+    running.until("the third is refused", |api| !of(api, "default/gone").is_empty()).await;
+    let gone = of(&running.api, "default/gone").remove(0);
+    assert_eq!((gone.outcome, gone.commit.as_str()), (Outcome::Refused, first.as_str()));
+    assert!(gone.message.contains("there is no `gone` in the source"), "{}", gone.message);
+    repo.write("web/a.yaml", map("a", "2"));
+    let second = repo.commit("go on");
+    running.until("the change is registered", |api| api.releases().len() == 3).await;
+    let revision =
+        |api: &Api| api.releases().into_values().map(|release| release.revision.id).collect::<Vec<_>>();
+    assert_eq!(revision(&running.api).iter().filter(|id| **id == second).count(), 1);
+    running.until("web is told", |api| of(api, "default/web").len() >= 2).await;
+    let before = running.api.statuses().len();
+    let (asked, _) = running.api.asked();
+    running.until("it asks again", |api| api.asked().0 >= asked + 3).await;
+    assert_eq!(running.api.statuses().len(), before, "{:#?}", running.api.statuses());
+    assert!(running.api.asked().1 > 0, "an unchanged list is a 304");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g9_an_api_that_is_away_does_not_stop_publishing_and_hears_of_it_later() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.start();
+    running.until("it is registered", |api| api.releases().len() == 1).await;
+    running.stop().await;
+    running.api.away(true);
+    write(folder.path(), "a.yaml", map("a", "2"));
+    // A new process, and no api: the last list counts.
+    running.start();
+    let head = running.bench.path("store/v1/head/default/web.json");
+    let before = std::fs::read(&head).unwrap();
+    running.until("the head has moved", |_| std::fs::read(&head).unwrap() != before).await;
+    assert_eq!(running.api.releases().len(), 1);
+    running.api.away(false);
+    running.until("it hears of it", |api| api.releases().len() == 2).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_allow_list_does_not_permit_is_refused_and_shown() {
+    let mut running = Running::new().await;
+    running
+        .bench
+        .allow("[[allow]]\nservices = [\"default/web\"]\nrepository = \"https://git.example.com/*\"\n");
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.start();
+    running.until("it is refused", |api| !api.statuses().is_empty()).await;
+    let status = running.api.statuses().remove(0);
+    assert_eq!(status.outcome, Outcome::Refused);
+    assert!(status.message.contains("allow list"), "{}", status.message);
+    assert!(running.bench.stored().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_service_s_failure_is_one_service_s_failure() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "good/a.yaml", map("a", "1"));
+    write(folder.path(), "bad/a.yaml", "a: b: c\n");
+    running.api.want(vec![
+        named("default/bad", from_folder(folder.path(), "bad")),
+        named("default/away", from_git("file:///nowhere/a.git", "")),
+        named("default/good", from_folder(folder.path(), "good")),
+    ]);
+    running.start();
+    running.until("the good one is registered", |api| api.releases().len() == 1).await;
+    running.until("the others are told", |api| api.statuses().len() == 3).await;
+    assert_eq!(of(&running.api, "default/bad")[0].outcome, Outcome::Refused);
+    assert_eq!(of(&running.api, "default/away")[0].outcome, Outcome::Failed);
+    write(folder.path(), "bad/a.yaml", map("a", "1"));
+    running.until("the bad one is mended", |api| api.releases().len() == 2).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_cache_is_refused() {
+    let mut running = Running::new().await;
+    running.start();
+    running.until("it runs", |api| api.asked().0 > 0).await;
+    let refused = publisher::run(running.settings(), CancellationToken::new()).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("is in use by"), "{refused:#}");
+    running.stop().await;
+}
