@@ -89,6 +89,11 @@ impl Nginx {
         self.process.start_again().await
     }
 
+    /// The process id of its master.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Freezes it: connections stay open and nothing answers.
     pub fn pause(&self) -> Result<()> {
         self.process.pause()

@@ -151,7 +151,7 @@ fn arguments(folder: &Path, port: u16, filer: u16) -> Result<Vec<String>> {
         "-s3.port.iceberg=0".to_owned(),
         "-s3.port.lance=0".to_owned(),
         "-s3.iam=false".to_owned(),
-        "-volume.max=20".to_owned(),
+        "-volume.max=100".to_owned(),
         "-master.volumeSizeLimitMB=64".to_owned(),
         "-master.telemetry=false".to_owned(),
         // A server that is started again stands for election first; ten seconds is the default.
