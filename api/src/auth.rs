@@ -43,7 +43,7 @@ pub(crate) struct Cluster {
     pub(crate) known: Known,
 }
 
-/// Somebody with a join token that is known here; the join itself checks its bounds and spends it.
+/// Somebody with a join token that can be used; the join itself spends it.
 #[derive(Debug)]
 pub(crate) struct Joiner {
     pub(crate) hash: Digest,
@@ -127,9 +127,13 @@ impl FromRequestParts<Arc<App>> for Joiner {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let token = token(&parts.headers, TokenKind::Join)?;
-        if join_tokens::of_hash(&mut *app.db.read().await?, token.hash()).await?.is_none() {
+        let found = join_tokens::of_hash(&mut *app.db.read().await?, token.hash()).await?;
+        let Some(found) = found else {
             allow(app, peer(parts))?;
             return Err(unknown());
+        };
+        if let Some(why) = found.unusable(app.clock.now()) {
+            return Err(why);
         }
         Ok(Self { hash: token.hash(), fleet: token.fleet() })
     }

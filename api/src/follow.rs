@@ -1,10 +1,14 @@
 //! Memory follows the change log: after each write of this process, and every second for those of other replicas.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::app::App;
 use crate::db::clusters::slots;
 use crate::db::{self, fleet};
+
+/// How long the loop waits for the database before it says that it is away.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// Brings everything that changed since the last time into the table.
 pub(crate) async fn follow(app: &App) -> db::Result<()> {
@@ -34,7 +38,8 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
 
 /// The loop's pass: follows, and says whether that works.
 pub(crate) async fn pass(app: &App) {
-    match follow(app).await {
+    let followed = tokio::time::timeout(WAIT, follow(app)).await;
+    match followed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
         Ok(()) => app.follow.part.ready(),
         Err(error) => {
             let why = crate::error::chain(&error);

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_whole_ipv6_network_counts_as_one_address() {
         let limiter = Limiter::new(10, 1_000);
-        let from = |n| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | n));
+        let from = |n: u128| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | n));
         assert_eq!((0..100).filter(|n| limiter.allows(from(*n), 0)).count(), 10);
     }
 }

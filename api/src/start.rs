@@ -64,7 +64,7 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
         .await
         .with_context(|| format!("listen on {}; choose another --listen", settings.listen))?;
     let address = listener.local_addr().context("ask for the listener's address")?;
-    let app = Arc::new(open(&settings, clock, &readiness).await?);
+    let app = Arc::new(Box::pin(open(&settings, clock, &readiness)).await?);
     let tls = match settings.tls_cert.as_deref().zip(settings.tls_key.as_deref()) {
         Some((certificate, key)) => Some(acceptor(certificate, key)?),
         None => None,

@@ -2,7 +2,9 @@
 
 use cdn::Secret;
 
-use super::{Kind, address, rows};
+use sqlx::Row;
+
+use super::{Db, Kind, address, rows};
 
 #[test]
 fn a_path_is_sqlite_and_an_address_is_postgresql() {
@@ -22,4 +24,17 @@ fn a_path_is_sqlite_and_an_address_is_postgresql() {
 #[test]
 fn a_batch_has_numbered_parameters() {
     assert_eq!(rows(2, 3), "($1,$2,$3),($4,$5,$6)");
+}
+
+/// WAL with its default of NORMAL lost acknowledged rows at a power cut.
+#[tokio::test]
+async fn l11_sqlite_flushes_what_it_acknowledges() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.db").display().to_string();
+    let db = Db::open(&Secret::new(path), 2).await.unwrap();
+    let mut conn = db.read().await.unwrap();
+    let mut ask = async |sql: &'static str| sqlx::query(sql).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(ask("pragma journal_mode").await.get::<String, _>(0), "wal");
+    assert_eq!(ask("pragma synchronous").await.get::<i64, _>(0), 2, "FULL");
+    assert_eq!(ask("pragma foreign_keys").await.get::<i64, _>(0), 1);
 }

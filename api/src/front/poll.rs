@@ -154,6 +154,7 @@ async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
         let change = tx.change();
         clusters::mark_duplicate(&mut tx, id, app.clock.now_ms(), change).await?;
         tx.commit().await?;
+        follow::follow(app).await?;
     }
     let detail = "Two agents use this identity, and neither is told anything new. Stop the copy, then say so: \
                   `windlass recover`.";

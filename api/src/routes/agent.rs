@@ -91,10 +91,12 @@ pub(crate) async fn join(
     let (id, credential) = (ClusterId::random(), Token::random(TokenKind::Cluster, None));
     let mut tx = app.db.write().await?;
     let now = app.clock.now_ms();
-    let Some(used) = join_tokens::spend(&mut tx, joiner.hash, now).await? else {
-        drop(tx);
-        return Err(why_not(&app, &joiner).await?);
-    };
+    let used = join_tokens::spend(&mut tx, joiner.hash, now).await?;
+    // It could be used a moment ago, when the request was let in.
+    let used = used.ok_or_else(|| {
+        let detail = "The join token has just been used as often as it may; ask for a new one.";
+        Error::unauthorized("join_token_used", detail)
+    })?;
     if name_taken(&mut tx, &request.name).await? {
         let detail = "Another cluster has this name; choose another one, or delete the old cluster.";
         return Err(Error::conflict("name_taken", detail));
@@ -124,23 +126,6 @@ pub(crate) async fn join(
     Ok((
         StatusCode::CREATED,
         Json(JoinAnswer { cluster: id, credential: credential.secret().clone(), state, origins }),
-    ))
-}
-
-/// Why a join token was not taken. Who holds a token may know what became of it.
-async fn why_not(app: &App, joiner: &Joiner) -> Result<Error> {
-    let token = join_tokens::of_hash(&mut *app.db.read().await?, joiner.hash).await?;
-    let (code, why) = match token {
-        None => ("unknown_credential", "is not known here"),
-        Some(token) if token.revoked_at.is_some() => ("join_token_revoked", "was revoked"),
-        Some(token) if token.uses >= token.max_uses => {
-            ("join_token_used", "has been used as often as it may")
-        }
-        Some(_) => ("join_token_expired", "has expired"),
-    };
-    Ok(Error::unauthorized(
-        code,
-        format!("The join token {why}; ask for a new one: `windlass join-token create`."),
     ))
 }
 

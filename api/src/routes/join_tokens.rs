@@ -78,6 +78,23 @@ pub struct JoinToken {
     pub revoked_at: Option<Timestamp>,
 }
 
+impl JoinToken {
+    /// Why it cannot be used now. Who holds a token may know what became of it.
+    pub(crate) fn unusable(&self, now: Timestamp) -> Option<Error> {
+        let (code, why) = if self.revoked_at.is_some() {
+            ("join_token_revoked", "was revoked")
+        } else if self.uses >= self.max_uses {
+            ("join_token_used", "has been used as often as it may")
+        } else if self.expires_at <= now {
+            ("join_token_expired", "has expired")
+        } else {
+            return None;
+        };
+        let detail = format!("The join token {why}; ask for a new one: `windlass join-token create`.");
+        Some(Error::unauthorized(code, detail))
+    }
+}
+
 /// The answer to `POST /v1/join-tokens`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct JoinTokenCreated {

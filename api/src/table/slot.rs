@@ -38,6 +38,8 @@ pub(super) struct Slot {
     returns: u8,
     state: State,
     is_duplicate: bool,
+    /// The database knows it too.
+    duplicate_written: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Default for Slot {
             returns: 0,
             state: State::Free,
             is_duplicate: false,
+            duplicate_written: false,
         }
     }
 }
@@ -96,7 +99,7 @@ pub(crate) enum Polled {
     Pending,
     /// The cluster was revoked.
     Revoked,
-    /// Two agents use this identity; true when that was found out just now.
+    /// Two agents use this identity; true while the database does not know it.
     Duplicate(ClusterId, bool),
     /// The agent holds a newer assignment than this.
     Ahead(ClusterId),
@@ -135,10 +138,9 @@ impl Slot {
         if self.state == State::Pending {
             return Outcome::Is(Polled::Pending);
         }
-        let found_now = self.alternates(ask.start) && !self.is_duplicate;
-        self.is_duplicate |= found_now;
+        self.is_duplicate |= self.alternates(ask.start);
         if self.is_duplicate {
-            return Outcome::Is(Polled::Duplicate(self.id(), found_now));
+            return Outcome::Is(Polled::Duplicate(self.id(), !self.duplicate_written));
         }
         if ask.held_seq > self.seq {
             return Outcome::Is(Polled::Ahead(self.id()));
@@ -193,6 +195,7 @@ impl Slot {
             (self.start, self.start_before, self.returns) = (0, 0, 0);
         }
         self.is_duplicate = row.duplicate;
+        self.duplicate_written = row.duplicate;
         self.state = match row.state {
             ClusterState::Pending => State::Pending,
             ClusterState::Active => State::Active,

@@ -1,0 +1,73 @@
+//! The front door: TLS, HTTP/2, and bounds on what strangers send.
+
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::fleet::Fleet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_speaks_tls_and_http_2() {
+    let mut fleet = Fleet::on_sqlite().await;
+    fleet.stop().await;
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(fleet.path("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(fleet.path("key.pem"), key.serialize_pem()).unwrap();
+    let flags = [("--tls-cert", "cert.pem"), ("--tls-key", "key.pem")]
+        .map(|(flag, file)| format!("{flag}={}", fleet.path(file).display()));
+    fleet.start(&[&flags[0], &flags[1]]).await;
+    fleet.url = fleet.url.replace("http://127.0.0.1", "https://localhost");
+    let authority = reqwest::Certificate::from_pem(certificate.pem().as_bytes()).unwrap();
+    fleet.http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    agent.has_no_news(&fleet).await;
+    let answer = fleet.http.get(format!("{}/v1/openapi.json", fleet.url)).send().await.unwrap();
+    assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+    assert!(answer.headers().contains_key("x-request-id"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h10_endless_headers_are_cut() {
+    let fleet = Fleet::on_sqlite().await;
+    let address = fleet.url.strip_prefix("http://").unwrap();
+    for (header, count) in [("a".repeat(100), 10_000), ("b".repeat(100_000), 1)] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let headers: Vec<String> = (0..count).map(|n| format!("x-{n}: {header}")).collect();
+        let request = format!("GET /v1/desired HTTP/1.1\r\nhost: x\r\n{}\r\n", headers.join("\r\n"));
+        // The server may hang up before it has read all of it.
+        let _cut: std::io::Result<()> = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _reset: std::io::Result<usize> = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    fleet.get("/v1/whoami").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h10_beyond_the_bound_the_longest_idle_connection_is_closed() {
+    let mut fleet = Fleet::on_sqlite().await;
+    fleet.stop().await;
+    fleet.start(&["--max-connections=16"]).await;
+    let address = fleet.url.strip_prefix("http://").unwrap();
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let request = b"GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    idle.write_all(request).await.unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let mut others = Vec::new();
+    for _ in 0..16 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        stream.read_exact(&mut first).await.unwrap();
+        others.push(stream);
+    }
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
+    ended.expect("it was closed").unwrap();
+}

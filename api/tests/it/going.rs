@@ -1,0 +1,123 @@
+//! How services go: only by a removal, until it is reported done. And how holds are approved.
+
+use cdn::Digest;
+use cdn::document::{Hold, HoldReason, RemovalMode};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::fleet::{Fleet, start_time};
+
+async fn running(fleet: &Fleet, options: serde_json::Value) -> crate::agent::Agent {
+    fleet.source("default").await;
+    let spec = json!({"source": "repo", "namespace": "app", "selector": {"matchLabels": {"env": "prod"}},
+        "options": options});
+    fleet.put("/v1/global-services/default/web", spec).await.ok();
+    let publisher = fleet.publisher("ci", "default").await;
+    fleet.publish(&publisher, "default/web", 1).await;
+    let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+    assert_eq!(agent.has_news(fleet).await.services(), ["default/web"]);
+    agent.reports(fleet, &[], Vec::new()).await;
+    agent
+}
+
+async fn relabel(fleet: &Fleet, labels: serde_json::Value) {
+    let body = json!({"labels": labels});
+    fleet.send(Method::PATCH, "/v1/clusters/site-1", &fleet.admin, Some(body)).await.ok();
+}
+
+on_both! {
+    async fn l6_a_deleted_service_is_removed_by_name_until_reported_done(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        let path = "/v1/services/default/web";
+        fleet.send(Method::DELETE, path, &fleet.admin, None).await.refused(400, "malformed");
+        agent.has_no_news(&fleet).await;
+        let gone = fleet.send(Method::DELETE, &format!("{path}?mode=delete"), &fleet.admin, None).await.ok();
+        assert_eq!(gone["removals"], 1);
+        let held = agent.has_news(&fleet).await;
+        assert!(held.services().is_empty());
+        let removal = &held.desired.removals[0];
+        assert_eq!((removal.service.to_string().as_str(), removal.mode), ("default/web", RemovalMode::Delete));
+
+        agent.reports(&fleet, &[], Vec::new()).await;
+        agent.has_no_news(&fleet).await;
+        agent.reports(&fleet, &["default/web"], Vec::new()).await;
+        let after = wait_for_news(&fleet, &mut agent).await;
+        assert!(after.desired.removals.is_empty() && after.desired.seq > held.desired.seq);
+        let done = fleet.get("/v1/removals?done=true").await.ok();
+        assert!(done["items"][0]["done_at"].is_string(), "{done}");
+    }
+
+    async fn l6_a_label_that_changes_removes_nothing_unless_the_service_says_so(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        relabel(&fleet, json!({"env": "pord"})).await;
+        let held = agent.has_news(&fleet).await;
+        assert!(held.services().is_empty() && held.desired.removals.is_empty(), "kept, as Unassigned");
+        let removal = json!({"cluster": "site-1", "service": "default/web", "mode": "orphan"});
+        fleet.post("/v1/removals", removal).await.ok();
+        assert_eq!(agent.has_news(&fleet).await.desired.removals[0].mode, RemovalMode::Orphan);
+    }
+
+    async fn a_service_that_says_so_is_removed_where_it_no_longer_belongs(fleet) {
+        let mut agent = running(&fleet, json!({"onUnassign": "delete"})).await;
+        relabel(&fleet, json!({"env": "test"})).await;
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.desired.removals.len(), 1);
+        agent.has_no_news(&fleet).await;
+        relabel(&fleet, json!({"env": "prod"})).await;
+        let back = agent.has_news(&fleet).await;
+        assert_eq!(back.services(), ["default/web"]);
+        assert!(back.desired.removals.is_empty(), "assigned again: the removal is withdrawn");
+        fleet.post("/v1/removals", json!({"cluster": "site-1", "service": "default/web", "mode": "delete"}))
+            .await
+            .refused(409, "still_assigned");
+    }
+
+    async fn a_hold_is_approved_by_its_digest_and_the_approval_goes_when_it_is_used(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        let digest = Digest::of(b"exactly these objects");
+        let hold = Hold {
+            reason: HoldReason::PruneBudget,
+            service: Some("default/web".parse().unwrap()),
+            object: None,
+            message: "40 of 50 objects would go".to_owned(),
+            since: start_time(),
+            digest: Some(digest),
+        };
+        fleet.post(&format!("/v1/holds/{digest}/approve"), json!({})).await.refused(404, "not_found");
+        agent.reports(&fleet, &[], vec![hold.clone()]).await;
+        let holds = fleet.get("/v1/holds?reason=PruneBudget").await.ok();
+        assert_eq!(holds["items"][0]["hold"]["digest"], json!(digest));
+        assert_eq!(holds["items"][0]["next"], HoldReason::PruneBudget.next());
+        assert_eq!(fleet.get("/v1/clusters/site-1").await.ok()["sync"], "held");
+
+        fleet.post(&format!("/v1/holds/{digest}/approve"), json!({})).await.ok();
+        let news = agent.has_news(&fleet).await;
+        assert_eq!(news.desired.approvals[0].hold, digest);
+        agent.reports(&fleet, &[], vec![hold]).await;
+        agent.has_no_news(&fleet).await;
+        agent.reports(&fleet, &[], Vec::new()).await;
+        assert!(wait_for_news(&fleet, &mut agent).await.desired.approvals.is_empty());
+    }
+
+    async fn a_deleted_cluster_is_forgotten_and_its_credential_with_it(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        fleet.send(Method::DELETE, "/v1/clusters/site-1", &fleet.admin, None).await;
+        agent.is_refused(&fleet, 401, "unknown_credential").await;
+        fleet.get("/v1/clusters/site-1").await.refused(404, "not_found");
+        fleet.join("site-1", json!({})).await;
+    }
+}
+
+/// What a report changes is assigned behind it.
+async fn wait_for_news(fleet: &Fleet, agent: &mut crate::agent::Agent) -> crate::agent::Held {
+    for _ in 0..200 {
+        match agent.poll(fleet).await {
+            crate::agent::Polled::News => return agent.held.clone().unwrap(),
+            crate::agent::Polled::NotModified => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            crate::agent::Polled::Refused(said) => panic!("{said:?}"),
+        }
+    }
+    panic!("no news within four seconds")
+}

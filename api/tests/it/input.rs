@@ -1,0 +1,108 @@
+//! Bodies that nobody should send, and what the database keeps of what was acknowledged.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::fleet::{Fleet, Said};
+
+async fn raw(fleet: &Fleet, method: Method, path: &str, token: &str, body: Vec<u8>) -> Said {
+    let request = fleet.http.request(method, format!("{}{path}", fleet.url)).bearer_auth(token).body(body);
+    Said::read(request.send().await.unwrap()).await
+}
+
+on_both! {
+    async fn b7_deep_large_doubled_and_cut_bodies_are_refused(fleet) {
+        let agent = fleet.join("site-1", json!({})).await;
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000)).into_bytes();
+        let path = "/v1/sources/default/repo";
+        raw(&fleet, Method::PUT, path, &fleet.admin, vec![b'['; 300_000]).await.refused(413, "too_large");
+        raw(&fleet, Method::PUT, path, &fleet.admin, deep[..100_000].to_vec()).await.refused(400, "malformed");
+        let doubled = br#"{"git": {"url": "https://a/b", "url": "https://c/d"}}"#.to_vec();
+        raw(&fleet, Method::PUT, path, &fleet.admin, doubled).await.refused(400, "malformed");
+        raw(&fleet, Method::PUT, path, &fleet.admin, b"{\"git\":".to_vec()).await.refused(400, "malformed");
+        let typo = br#"{"git": {"url": "https://a/b", "reff": "main"}}"#.to_vec();
+        let said = raw(&fleet, Method::PUT, path, &fleet.admin, typo).await.refused(422, "invalid_body");
+        assert!(said["detail"].as_str().unwrap().contains("reff"), "{said}");
+        raw(&fleet, Method::POST, "/v1/report", &agent.credential, deep).await.refused(422, "invalid_report");
+        raw(&fleet, Method::POST, "/v1/report", &agent.credential, vec![b' '; 2 << 20]).await.refused(413, "too_large");
+        raw(&fleet, Method::POST, "/v1/report", &agent.credential, b"{\"number\": NaN}".to_vec())
+            .await
+            .refused(422, "invalid_report");
+    }
+
+    async fn no_route_takes_a_bundle_whatever_the_credential(fleet) {
+        let agent = fleet.join("site-1", json!({})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let join = fleet.join_token(json!({})).await;
+        // What a bundle looks like: a tar of JSON objects, zero blocks at its end.
+        let mut tar = b"objects/Pod./app/web.json".to_vec();
+        tar.resize(512, 0);
+        tar.extend_from_slice(br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"}}"#);
+        tar.resize(10_240, 0);
+        let mut tried = 0;
+        for (method, path, kind) in crate::credentials::operations(&fleet).await {
+            let token = match kind.as_deref() {
+                Some("admin") => &fleet.admin,
+                Some("cluster") => &agent.credential,
+                Some("publisher") => &publisher,
+                Some("join") => &join,
+                Some(_) | None => continue,
+            };
+            if !["/v1/renew", "/recover", "/revoke", "/undo", "/resume"].iter().any(|end| path.ends_with(end))
+                && !path.ends_with("site-1/approve")
+                && [Method::POST, Method::PUT, Method::PATCH].contains(&method)
+            {
+                let said = raw(&fleet, method.clone(), &path, token, tar.clone()).await;
+                assert!([400, 413, 422].contains(&said.status.as_u16()), "{method} {path}: {said:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried >= 12, "{tried}");
+        assert!(!fleet.dump().await.contains("objects/Pod"), "bytes of a bundle are in the database");
+    }
+
+    async fn a_report_that_is_sent_again_or_late_changes_nothing(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        let (mut first, second) = (agent.report(), agent.report());
+        agent.send(&fleet, &second).await.ok();
+        "older".clone_into(&mut first.agent);
+        agent.send(&fleet, &first).await.ok();
+        agent.send(&fleet, &second).await.ok();
+        let cluster = fleet.get("/v1/clusters/site-1").await.ok();
+        assert_eq!((&cluster["agent"], &cluster["report"]["number"]), (&json!("0.1.0"), &json!(2)));
+    }
+
+    async fn a_hundred_reports_at_once_are_all_kept(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agents = Vec::new();
+        for n in 0..20 {
+            let mut agent = fleet.join(&format!("site-{n}"), json!({"env": "prod"})).await;
+            agent.has_news(&fleet).await;
+            agents.push(agent);
+        }
+        let mut sends = tokio::task::JoinSet::new();
+        for agent in &mut agents {
+            for _ in 0..5 {
+                let body = serde_json::to_value(agent.report()).unwrap();
+                let url = format!("{}/v1/report", fleet.url);
+                let request = fleet.http.post(url).bearer_auth(&agent.credential).json(&body);
+                sends.spawn(async move { request.send().await.unwrap().status() });
+            }
+        }
+        while let Some(status) = sends.join_next().await {
+            assert_eq!(status.unwrap(), 204);
+        }
+        let service = fleet.get("/v1/services/default/web").await.ok();
+        assert_eq!(service["health"], json!({"healthy": 20}));
+    }
+
+    async fn routes_and_methods_that_are_not_there_say_so(fleet) {
+        fleet.get("/v1/nothing").await.refused(404, "not_found");
+        fleet.send(Method::DELETE, "/v1/whoami", &fleet.admin, None).await.refused(405, "method_not_allowed");
+        let whoami = fleet.get("/v1/whoami").await.ok();
+        assert_eq!(whoami["fleet"], json!(fleet.trust.fleet()));
+    }
+}

@@ -1,0 +1,107 @@
+//! The database or the store is away, slow or full: polls go on, writes say so, and nothing has to be restarted.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::fleet::Fleet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h6_polls_go_on_while_the_database_answers_nothing() {
+    let mut postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let fleet = Fleet::on(database).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    postgres.pause().unwrap();
+    for _ in 0..50 {
+        let polled = tokio::time::timeout(Duration::from_secs(1), agent.has_no_news(&fleet)).await;
+        polled.expect("a poll waits for nothing");
+    }
+    postgres.resume().unwrap();
+    fleet.get("/v1/clusters").await.ok();
+
+    // And when it is gone altogether, and back.
+    postgres.kill().await.unwrap();
+    agent.has_no_news(&fleet).await;
+    let said = fleet.get("/v1/clusters").await;
+    assert!([500, 503].contains(&said.status.as_u16()), "{said:?}");
+    agent.has_no_news(&fleet).await;
+    postgres.start_again().await.unwrap();
+    for _ in 0..200 {
+        if fleet.get("/v1/clusters").await.status.is_success() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fleet.join("site-2", json!({})).await.has_news(&fleet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_on_a_full_disk_writes_are_refused_and_polls_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Mounted::small(folder.path().join("disk"));
+    let fleet = Fleet::on(disk.0.join("api.db").display().to_string()).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    fill(&disk.0.join("filler"));
+    let refused = loop {
+        // What room SQLite has left in its own files is used up first.
+        let said = fleet.post("/v1/join-tokens", json!({"labels": {"text": "x".repeat(60)}})).await;
+        if !said.status.is_success() {
+            break said;
+        }
+    };
+    refused.refused(507, "database_full");
+    agent.has_no_news(&fleet).await;
+    fleet.get("/v1/clusters/site-1").await.ok();
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    fleet.join_token(json!({})).await;
+    drop(fleet);
+}
+
+on_both! {
+    async fn while_the_store_is_away_writes_are_kept_and_assigned_when_it_is_back(fleet) {
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let (objects, away) = (fleet.path("store/v1/o"), fleet.path("away"));
+        std::fs::rename(&objects, &away).unwrap();
+        std::fs::write(&objects, "not a folder").unwrap();
+        let release = fleet.publish(&publisher, "default/web", 1).await;
+        agent.has_no_news(&fleet).await;
+        std::fs::remove_file(&objects).unwrap();
+        std::fs::rename(&away, &objects).unwrap();
+        // The next write of anybody serves it too, and the loop would in a few seconds.
+        fleet.post("/v1/services/default/web/resume", json!({})).await.ok();
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(release));
+    }
+}
+
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+}
+
+/// A small disk of its own.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn small(path: PathBuf) -> Self {
+        std::fs::create_dir(&path).unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&path).status();
+        assert!(mount.unwrap().success(), "a tmpfs can be mounted by root");
+        Self(path)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().unwrap();
+    }
+}

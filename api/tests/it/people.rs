@@ -1,0 +1,128 @@
+//! People's routes: pages, conditions, idempotency, audit, sources.
+
+use reqwest::Method;
+use serde_json::json;
+
+on_both! {
+    async fn lists_come_in_pages_and_are_filtered_by_the_database(fleet) {
+        let token = fleet.join_token(json!({"max_uses": 30, "approve": true, "labels": {"env": "prod"}})).await;
+        for n in 0..12 {
+            fleet.join_with(&token, &format!("site-{n:02}")).await.unwrap();
+        }
+        fleet.join("else-1", json!({"env": "test", "region": "north"})).await;
+        let mut names = Vec::new();
+        let mut path = "/v1/clusters?limit=5&selector=env%3Dprod".to_owned();
+        loop {
+            let page = fleet.get(&path).await.ok();
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 5);
+            names.extend(items.iter().map(|item| item["name"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("/v1/clusters?limit=5&selector=env%3Dprod&cursor={next}");
+        }
+        assert_eq!(names, (0..12).map(|n| format!("site-{n:02}")).collect::<Vec<_>>());
+        for (query, count) in [
+            ("selector=region", 1),
+            ("selector=!region", 12),
+            ("selector=env+in+(prod,test),region+notin+(north)", 12),
+            ("selector=env!%3Dprod", 1),
+            ("name=else", 1),
+            ("state=pending", 0),
+        ] {
+            let found = fleet.get(&format!("/v1/clusters?{query}")).await.ok();
+            assert_eq!(found["items"].as_array().unwrap().len(), count, "{query}");
+        }
+    }
+
+    async fn j5_a_filter_is_never_part_of_a_query(fleet) {
+        fleet.join("site-1", json!({"env": "prod"})).await;
+        let hostile = "')+or+1%3D1+--";
+        fleet.get(&format!("/v1/clusters?selector={hostile}")).await.refused(400, "malformed");
+        for query in ["name", "cursor"] {
+            let said = fleet.get(&format!("/v1/clusters?{query}=zz{hostile}")).await.ok();
+            assert_eq!(said["items"], json!([]), "{query}");
+        }
+        for path in ["/v1/services?cursor=", "/v1/audit?cursor=", "/v1/holds?reason=", "/v1/publishers?cursor="] {
+            let said = fleet.get(&format!("{path}!{hostile}")).await;
+            assert!(said.status.is_success(), "{path}: {said:?}");
+        }
+        fleet.get(&format!("/v1/holds?cursor={hostile}")).await.refused(400, "malformed");
+        fleet.get("/v1/clusters?limit=abc").await.refused(400, "malformed");
+        fleet.get(&format!("/v1/clusters/{hostile}")).await.refused(404, "not_found");
+        fleet.get(&format!("/v1/services/{hostile}/x")).await.refused(400, "malformed");
+    }
+
+    async fn a_write_can_demand_what_it_read(fleet) {
+        fleet.source("default").await;
+        let path = "/v1/services/default/web";
+        let spec = json!({"source": "repo", "namespace": "app", "clusters": []});
+        let put = |header: &'static str, value: String, spec: serde_json::Value| {
+            let request = fleet.http.put(format!("{}{path}", fleet.url)).bearer_auth(&fleet.admin);
+            let request = request.header(header, value).json(&spec);
+            async move { crate::fleet::Said::read(request.send().await.unwrap()).await }
+        };
+        let made = put("if-none-match", "*".to_owned(), spec.clone()).await;
+        assert_eq!(made.status, 201);
+        put("if-none-match", "*".to_owned(), spec.clone()).await.refused(412, "changed_meanwhile");
+        let etag = made.etag.unwrap();
+        let other = json!({"source": "repo", "namespace": "app", "clusters": ["site-1"]});
+        assert_eq!(put("if-match", etag.clone(), other).await.status, 200);
+        put("if-match", etag, spec).await.refused(412, "changed_meanwhile");
+    }
+
+    async fn a_post_that_is_sent_twice_with_one_key_makes_one_thing(fleet) {
+        let post = || {
+            let request = fleet.http.post(format!("{}/v1/join-tokens", fleet.url)).bearer_auth(&fleet.admin);
+            let request = request.header("idempotency-key", "k").json(&json!({}));
+            async move { crate::fleet::Said::read(request.send().await.unwrap()).await }
+        };
+        let (first, second) = (post().await, post().await);
+        assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
+        assert_eq!(first.body["id"], second.body["id"]);
+        assert!(first.body["token"].is_string() && second.body.get("token").is_none());
+    }
+
+    async fn every_write_leaves_an_audit_row(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.renew(&fleet).await;
+        fleet.post("/v1/services/default/web/resume", json!({})).await.ok();
+        fleet.post("/v1/clusters/site-1/revoke", json!({})).await.ok();
+        let entries = fleet.get("/v1/audit").await.ok();
+        let entries = entries["items"].as_array().unwrap();
+        let verbs: Vec<&str> = entries.iter().rev().map(|entry| entry["verb"].as_str().unwrap()).collect();
+        let expected = ["source.put", "service.put", "publisher.create", "release.register", "join-token.create",
+            "cluster.join", "cluster.renew", "service.resume", "cluster.revoke"];
+        assert_eq!(verbs, expected);
+        assert_eq!(entries[5]["who"], "publisher:ci");
+        assert!(entries.iter().all(|entry| !entry.to_string().contains("wlj_")), "no token is in the audit log");
+    }
+
+    async fn a_source_that_is_in_use_stays(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let delete = || fleet.send(Method::DELETE, "/v1/sources/default/repo", &fleet.admin, None);
+        delete().await.refused(409, "in_use");
+        let path = "/v1/global-services/default/web?mode=orphan";
+        fleet.send(Method::DELETE, path, &fleet.admin, None).await.ok();
+        assert_eq!(delete().await.status, 204);
+        let secret = json!({"git": {"url": "https://user:password@git.example.com/r.git"}});
+        fleet.put("/v1/sources/default/bad", secret).await.refused(422, "invalid_source");
+    }
+
+    async fn a_publisher_hears_only_news_and_says_what_became_of_it(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let wanted = fleet.send(Method::GET, "/v1/wanted", &publisher, None).await;
+        let etag = wanted.etag.clone().unwrap();
+        let wanted: cdn::wire::Wanted = serde_json::from_value(wanted.ok()).unwrap();
+        assert_eq!(wanted.services[0].path, "web");
+        let request = fleet.http.get(format!("{}/v1/wanted", fleet.url)).bearer_auth(&publisher);
+        assert_eq!(request.header("if-none-match", etag).send().await.unwrap().status(), 304);
+        let status = json!({"service": "default/web", "outcome": "refused", "message": "not in the allow list"});
+        assert_eq!(fleet.send(Method::POST, "/v1/publish-status", &publisher, Some(status)).await.status, 204);
+        let service = fleet.get("/v1/services/default/web").await.ok();
+        assert_eq!(service["publish"]["message"], "not in the allow list");
+    }
+}

@@ -1,0 +1,116 @@
+//! The program as it is shipped: it starts, serves, is observed, ends in order, and never shows a credential.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::{Process, Program, Ready, free_port};
+
+use crate::fleet::Fleet;
+
+/// The program on the same folder and database as a fleet whose own api is stopped.
+async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
+    fleet.stop().await;
+    let (port, shown) = (free_port().unwrap(), free_port().unwrap());
+    let observe = format!("http://127.0.0.1:{shown}");
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let observed = format!("--observe-listen=127.0.0.1:{shown}");
+    let process = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"))
+        .args(fleet.arguments().iter().filter(|argument| !argument.starts_with("--listen")).skip(1))
+        .args([listen, observed])
+        .args(more)
+        .start(Ready::Http(format!("{observe}/readyz")))
+        .await
+        .unwrap();
+    fleet.url = format!("http://127.0.0.1:{port}");
+    (process, observe)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_counts_polls_names_no_cluster_and_ends_in_order() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let (mut process, observe) = program(&mut fleet, &[]).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    for _ in 0..3 {
+        agent.has_no_news(&fleet).await;
+    }
+    let metrics = fleet.http.get(format!("{observe}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("windlass_polls_total{result=\"not_modified\"} 3"), "{metrics}");
+    assert!(metrics.contains("windlass_polls_total{result=\"news\"} 1"), "{metrics}");
+    assert!(
+        !metrics.contains(agent.id.as_str()) && !metrics.contains("site-1"),
+        "h8: no label names a cluster"
+    );
+    let mode = std::fs::metadata(fleet.path("admin-token")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(process.stop().await.unwrap(), 0, "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d6_no_credential_is_in_the_log_at_trace() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let (mut process, _) = program(&mut fleet, &["--log-level=trace"]).await;
+    let join = fleet.join_token(json!({})).await;
+    let mut agent = crate::agent::Agent::new(&fleet, &fleet.join_with(&join, "site-1").await.unwrap());
+    agent.has_news(&fleet).await;
+    let next = agent.renew(&fleet).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    fleet.send(reqwest::Method::GET, "/v1/wanted", &publisher, None).await.ok();
+    fleet.send(reqwest::Method::GET, "/v1/clusters", &publisher, None).await;
+    let report = agent.report();
+    agent.send(&fleet, &report).await.ok();
+    assert_eq!(process.stop().await.unwrap(), 0);
+    let log = process.log();
+    assert!(log.contains("/v1/join") && log.len() > 10_000, "the log is at trace: {} bytes", log.len());
+    for secret in [&join, &agent.credential, &next, &publisher, &fleet.admin] {
+        // Whole, or the part that opens something.
+        let random = secret.rsplit('_').nth(1).unwrap();
+        assert!(!log.contains(random), "a credential is in the log: {}...", &secret[..4]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_what_was_acknowledged_is_there_after_it_was_killed() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let (mut process, _) = program(&mut fleet, &[]).await;
+    let token = fleet.join_token(json!({"max_uses": 100, "approve": true})).await;
+    let mut agents = Vec::new();
+    for round in 0..3 {
+        for n in 0..5 {
+            let joined = fleet.join_with(&token, &format!("site-{round}-{n}")).await.unwrap();
+            agents.push(crate::agent::Agent::new(&fleet, &joined));
+        }
+        process.kill().await.unwrap();
+        process.start_again().await.unwrap();
+        for agent in &mut agents {
+            agent.held = None;
+            agent.has_news(&fleet).await;
+        }
+    }
+    process.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn k2_settings_that_cannot_be_are_refused_with_the_next_step() {
+    let mut fleet = Fleet::on_sqlite().await;
+    fleet.stop().await;
+    let other = cdn::SigningKey::random();
+    std::fs::write(fleet.path("other-key"), other.to_text().expose()).unwrap();
+    let key = format!("--desired-key={}", fleet.path("other-key").display());
+    for (wrong, says) in [
+        (key.as_str(), "does not list the public half"),
+        ("--origins=ftp://x", "is not an origin"),
+        ("--tls-cert=x", "belong together"),
+        ("--poll-interval=1s", "must be between"),
+        ("--poll-intervall=1m", "--poll-interval"),
+    ] {
+        let flag = wrong.split('=').next().unwrap();
+        let usual =
+            fleet.arguments().iter().filter(|argument| argument.split('=').next() != Some(flag)).skip(1);
+        let program = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api")).args(usual).arg(wrong);
+        let mut process = program.start(Ready::AtOnce).await.unwrap();
+        assert_ne!(process.wait(Duration::from_secs(20)).await.unwrap(), 0, "{wrong}");
+        assert!(process.log().contains(says), "{wrong}: {}", process.log());
+    }
+}

@@ -1,0 +1,146 @@
+//! Which cluster runs which release.
+
+use serde_json::json;
+
+on_both! {
+    async fn a_selector_follows_labels(fleet) {
+        let selector = json!({"matchExpressions": [
+            {"key": "env", "operator": "In", "values": ["prod", "staging"]},
+            {"key": "water", "operator": "NotIn", "values": ["locked"]},
+        ]});
+        fleet.global("tides", selector).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/tides", 1).await;
+        let mut tidal = fleet.join("site-1", json!({"env": "prod", "water": "tidal"})).await;
+        let mut locked = fleet.join("site-2", json!({"env": "prod", "water": "locked"})).await;
+        assert_eq!(tidal.has_news(&fleet).await.services(), ["default/tides"]);
+        assert!(locked.has_news(&fleet).await.services().is_empty());
+        let labels = json!({"labels": {"env": "prod", "water": "open"}});
+        fleet.send(reqwest::Method::PATCH, "/v1/clusters/site-2", &fleet.admin, Some(labels)).await.ok();
+        assert_eq!(locked.has_news(&fleet).await.services(), ["default/tides"]);
+        tidal.has_no_news(&fleet).await;
+    }
+
+    async fn explicit_targets_count_by_name_and_also_before_the_cluster_joins(fleet) {
+        fleet.source("default").await;
+        let spec = json!({"source": "repo", "namespace": "app", "clusters": ["site-1", "site-2"]});
+        fleet.put("/v1/services/default/web", spec).await.ok();
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        for (name, services) in [("site-1", 1), ("site-2", 1), ("site-3", 0)] {
+            let mut agent = fleet.join(name, json!({})).await;
+            assert_eq!(agent.has_news(&fleet).await.services().len(), services, "{name}");
+        }
+    }
+
+    async fn an_undo_pins_the_release_before_and_a_resume_follows_again(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let one = fleet.publish(&publisher, "default/web", 1).await;
+        let two = fleet.publish(&publisher, "default/web", 2).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        let before = agent.has_news(&fleet).await;
+        assert_eq!(before.release("default/web"), Some(two));
+
+        let moved = fleet.post("/v1/services/default/web/undo", json!({})).await.ok();
+        assert_eq!((&moved["from"], &moved["to"]), (&json!(two), &json!(one)));
+        assert!(moved["message"].as_str().unwrap().contains("pinned"), "{moved}");
+        let after = agent.has_news(&fleet).await;
+        assert_eq!(after.release("default/web"), Some(one));
+        assert!(after.desired.seq > before.desired.seq, "going back is a newer assignment");
+        fleet.post("/v1/services/default/web/undo", json!({})).await.refused(409, "nothing_to_undo");
+
+        let three = fleet.publish(&publisher, "default/web", 3).await;
+        agent.has_no_news(&fleet).await;
+        fleet.post("/v1/services/default/web/resume", json!({})).await.ok();
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(three));
+        fleet.post("/v1/services/default/web/pin", json!({"release": two})).await.ok();
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(two));
+    }
+
+    async fn an_undo_that_is_sent_twice_with_one_key_goes_back_once(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let releases = [1, 2, 3].map(|seq| fleet.publish(&publisher, "default/web", seq));
+        let [_, two, _] = futures(releases).await;
+        for _ in 0..2 {
+            let url = format!("{}/v1/services/default/web/undo", fleet.url);
+            let request = fleet.http.post(url).bearer_auth(&fleet.admin).header("idempotency-key", "once");
+            assert_eq!(request.send().await.unwrap().status(), 200);
+        }
+        assert_eq!(fleet.get("/v1/services/default/web").await.ok()["release"], json!(two));
+    }
+
+    async fn dependencies_come_along_and_a_circle_is_refused(fleet) {
+        fleet.source("default").await;
+        let spec = |on: serde_json::Value| {
+            json!({"source": "repo", "namespace": "app", "clusters": ["site-1"], "dependsOn": on})
+        };
+        fleet.put("/v1/services/default/platform", spec(json!([]))).await.ok();
+        fleet.put("/v1/services/default/web", spec(json!(["platform"]))).await.ok();
+        fleet.put("/v1/services/default/platform", spec(json!(["web"]))).await.refused(422, "invalid_service");
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({})).await;
+        assert!(agent.has_news(&fleet).await.services().is_empty(), "web waits for platform's first release");
+        let notes = fleet.get("/v1/clusters/site-1").await.ok()["notes"].to_string();
+        assert!(notes.contains("default/web is left out: it depends on default/platform"), "{notes}");
+        fleet.publish(&publisher, "default/platform", 1).await;
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.services(), ["default/platform", "default/web"]);
+        assert_eq!(held.set.services[1].depends_on[0].to_string(), "default/platform");
+    }
+
+    async fn values_are_a_document_of_their_own(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        assert_eq!(agent.has_news(&fleet).await.desired.values, None);
+        let change = json!({"values": {"default": {"region": "north"}}});
+        fleet.send(reqwest::Method::PATCH, "/v1/clusters/site-1", &fleet.admin, Some(change)).await.ok();
+        assert!(agent.has_news(&fleet).await.desired.values.is_some());
+    }
+
+    async fn applying_the_same_documents_again_changes_nothing(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        let before = fleet.get("/v1/global-services/default/web").await.ok();
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        assert_eq!(fleet.get("/v1/global-services/default/web").await.ok()["version"], before["version"]);
+        agent.has_no_news(&fleet).await;
+    }
+
+    async fn d10_a_project_that_a_cluster_does_not_let_in_stays_out(fleet) {
+        fleet.source("other").await;
+        let spec = json!({"source": "repo", "namespace": "app", "selector": {"matchLabels": {"env": "prod"}}});
+        fleet.put("/v1/global-services/other/spy", spec).await.ok();
+        let publisher = fleet.publisher("ci", "other").await;
+        fleet.publish(&publisher, "other/spy", 1).await;
+        let token = fleet.join_token(json!({"labels": {"env": "prod"}, "projects": ["default"]})).await;
+        let joined = fleet.join_with(&token, "site-1").await.unwrap();
+        let mut closed = crate::agent::Agent::new(&fleet, &joined);
+        let mut open = fleet.join("site-2", json!({"env": "prod"})).await;
+        assert!(closed.has_news(&fleet).await.services().is_empty());
+        assert_eq!(open.has_news(&fleet).await.services(), ["other/spy"]);
+    }
+
+    async fn c7_of_two_publishers_the_second_is_told_both_revisions(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let envelope = fleet.release("default/web", 5);
+        assert_eq!(fleet.register(&publisher, envelope.clone()).await.status, 201);
+        assert_eq!(fleet.register(&publisher, envelope).await.status, 200, "the same again is no news");
+        let older = fleet.register(&publisher, fleet.release("default/web", 4)).await.refused(409, "not_newer");
+        let detail = older["detail"].as_str().unwrap();
+        assert!(detail.contains("commit-5") && detail.contains("commit-4"), "{detail}");
+    }
+}
+
+async fn futures<const N: usize, F: Future<Output = cdn::Digest>>(all: [F; N]) -> [cdn::Digest; N] {
+    let mut done = Vec::new();
+    for one in all {
+        done.push(one.await);
+    }
+    done.try_into().unwrap()
+}
