@@ -73,7 +73,7 @@ impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -82,6 +82,15 @@ impl<'de> Visitor<'de> for Items<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the items of a list")
+    }
+
+    /// No items in a list of metadata are `null`.
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -103,12 +112,23 @@ mod tests {
         let mut seen = Vec::new();
         let next = read_page(body, |item| seen.push(item["a"].as_i64())).unwrap();
         assert_eq!((seen, next.as_deref()), (vec![Some(1), Some(2)], Some("n")));
-        assert_eq!(read_page(br#"{"kind":"PodList","metadata":{},"items":[]}"#, |_| ()).unwrap(), None);
+        for none in ["[]", "null"] {
+            let body = format!(r#"{{"kind":"PodList","metadata":{{}},"items":{none}}}"#);
+            assert_eq!(read_page(body.as_bytes(), |_| ()).unwrap(), None);
+        }
     }
 
     #[test]
     fn f2_what_is_no_list_is_not_an_empty_one() {
-        for body in ["", "{}", "[]", "<html>", r#"{"kind":"PodList"}"#, r#"{"kind":"Status","items":[]}"#] {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "<html>",
+            r#"{"kind":"PodList"}"#,
+            r#"{"kind":"Status","items":[]}"#,
+            r#"{"kind":"PodList","items":{}}"#,
+        ] {
             assert!(read_page(body.as_bytes(), |_| ()).is_err(), "{body}");
         }
     }

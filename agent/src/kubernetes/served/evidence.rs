@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::kubernetes::api::{Answer, Api, Ask};
+use crate::kubernetes::list::read_page;
 use crate::kubernetes::resource::{Resource, segment};
 use crate::kubernetes::trouble::Trouble;
 use crate::target::KindRef;
@@ -136,17 +137,22 @@ pub(super) async fn definitions(
         return Ok(Vec::new());
     }
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    let list: Value = read(api, Ask::list(path.to_owned()).metadata_only(true)).await?;
-    let items = list.get("items").and_then(Value::as_array).ok_or("the list of definitions is not one")?;
-    let names = items.iter().filter_map(|item| item.pointer("/metadata/name").and_then(Value::as_str));
-    let of_groups = |name: &&str| name.split_once('.').is_some_and(|(_, group)| groups.contains(group));
-    let names: Vec<&str> = names.filter(of_groups).collect();
+    let ask = Ask::list(path.to_owned()).metadata_only(true);
+    let answer = api.send(ask).await.map_err(|trouble| format!("{path}: {trouble}"))?;
+    let mut names = Vec::new();
+    read_page(&answer.body, |item| {
+        let name = item.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        if name.split_once('.').is_some_and(|(_, group)| groups.contains(group)) {
+            names.push(name.to_owned());
+        }
+    })
+    .map_err(|trouble| format!("{path}: {trouble}"))?;
     if names.len() > most {
         return Err(format!("the groups have more than {most} definitions"));
     }
     let mut definitions = Vec::with_capacity(names.len());
     for name in names {
-        let whole: Value = read(api, Ask::get(format!("{path}/{}", segment(name)))).await?;
+        let whole: Value = read(api, Ask::get(format!("{path}/{}", segment(&name)))).await?;
         let text = |pointer: &str| whole.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
         let (Some(group), Some(kind)) = (group, kind) else { return Err(format!("{name} cannot be read")) };

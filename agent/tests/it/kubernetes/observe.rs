@@ -85,3 +85,14 @@ async fn the_cluster_is_named_by_the_uid_of_kube_system() -> Result<()> {
     assert_eq!(bench.target.home().await?, bench.cluster.kubectl(&uid).await?);
     Ok(())
 }
+
+#[tokio::test]
+async fn in_an_empty_namespace_all_is_missing() -> Result<()> {
+    let bench = Bench::new("empty").await?;
+    let configs = (0..6).map(|n| address(&bench.config(&format!("c{n}"), &json!({}))));
+    let deployments = (0..6).map(|n| address(&bench.deployment(&format!("d{n}"), "registry.invalid/web:1")));
+    let wanted = configs.chain(deployments).collect::<Result<Vec<_>>>()?;
+    let seen = bench.target.observe(&wanted).await;
+    assert!(seen.len() == 12 && seen.values().all(|seen| *seen == Seen::Missing), "{seen:?}");
+    Ok(())
+}

@@ -138,6 +138,29 @@ async fn f2_answers_without_sense_are_unknown() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn f1_a_404_for_a_group_that_is_registered_elsewhere_proves_nothing() -> Result<()> {
+    let service = json!({"metadata": {"name": "v1.things.dev"}, "spec": {"group": "things.dev", "version": "v1",
+        "service": {"namespace": "ops", "name": "things"}}, "status": {}});
+    let local = json!({"metadata": {"name": "v1.apps"}, "spec": {"group": "apps", "version": "v1"},
+        "status": {"conditions": [{"type": "Available", "status": "True"}]}});
+    let list = |items: &[&serde_json::Value]| {
+        let list = json!({"kind": "APIServiceList", "items": items});
+        answer("200 OK", "", &list.to_string())
+    };
+    let missing = answer("404 Not Found", "", "404 page not found");
+    let none = answer("200 OK", "", r#"{"kind":"PartialObjectMetadataList","metadata":{},"items":null}"#);
+    let thing = kind("things.dev", "v1", "Thing");
+    let played = Played::new(&[&missing, &list(&[&local, &service]), &none]).await?;
+    let served = played.target.served(&[thing.clone()].into()).await;
+    let Served::Unknown(why) = &served[&thing] else { anyhow::bail!("{served:?}") };
+    assert!(why.contains("v1.things.dev") && why.contains("ops/things"), "{why}");
+    let played = Played::new(&[&missing, &list(&[&local]), &none]).await?;
+    let served = played.target.served(&[thing.clone()].into()).await;
+    assert_eq!(served[&thing], Served::Absent, "without the registration nothing speaks for it");
+    Ok(())
+}
+
 /// The discovery of a group that an aggregated API serves, and after that an answer without sense.
 async fn after_discovery(strange: &str) -> Result<Seen> {
     let resources = json!({"kind": "APIResourceList", "groupVersion": "things.dev/v1",
