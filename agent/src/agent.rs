@@ -35,6 +35,17 @@ struct Loops {
     reporter: Reporter,
     news: News,
     joined_now: bool,
+    folders: Folders,
+}
+
+/// What must be at rest when an agent has ended.
+struct Folders(Arc<State>, Arc<Target>);
+
+impl Folders {
+    async fn settled(self) {
+        self.0.settled().await;
+        self.1.settled().await;
+    }
 }
 
 /// Runs an agent until `stop`.
@@ -64,7 +75,7 @@ impl Agent {
             () = stop.cancelled() => return Ok(()),
             loops = Box::pin(self.prepare()) => loops?,
         };
-        let mut status = self.status.watch();
+        let (mut status, folders) = (self.status.watch(), loops.folders);
         tasks.spawn(loops.poller.run(loops.joined_now, stop.clone()));
         tasks.spawn(loops.syncer.run(loops.news, stop.clone()));
         tasks.spawn(loops.reporter.run(stop.clone()));
@@ -87,6 +98,7 @@ impl Agent {
                 }
             }
         }
+        folders.settled().await;
         outcome
     }
 
@@ -94,7 +106,8 @@ impl Agent {
     pub async fn once(self) -> anyhow::Result<Status> {
         /// Chains of services and waves that wait for each other end long before.
         const PASSES: usize = 32;
-        let Loops { mut poller, mut syncer, mut reporter, mut news, .. } = Box::pin(self.prepare()).await?;
+        let Loops { mut poller, mut syncer, mut reporter, mut news, folders, .. } =
+            Box::pin(self.prepare()).await?;
         let turn = Box::pin(poller.poll()).await;
         tracing::info!(?turn, "polled");
         let wanted = news.borrow_and_update().clone();
@@ -111,6 +124,8 @@ impl Agent {
         {
             tracing::warn!(%error, "the report was not taken");
         }
+        drop((poller, syncer));
+        folders.settled().await;
         Ok(self.status.watch().borrow().clone())
     }
 
@@ -137,10 +152,11 @@ impl Agent {
         let tools =
             Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await;
+        let folders = Folders(Arc::clone(&state), Arc::clone(&target));
         let makings = (target, settings.rails(), settings.bounds());
         let syncer = Syncer::new(makings, state, (home, poller.had_assignment()), Arc::clone(&self.status));
         let reporter = Reporter::new(api, self.status.watch());
-        Ok(Loops { poller, syncer, reporter, news, joined_now })
+        Ok(Loops { poller, syncer, reporter, news, joined_now, folders })
     }
 
     async fn target(&self) -> anyhow::Result<Target> {

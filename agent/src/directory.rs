@@ -18,12 +18,14 @@ use cdn::document::HoldReason;
 use cdn::{ObjectId, ServiceName};
 use program::files;
 
+use crate::disk::Disk;
 use crate::target::{Address, Applied, Deleted, KindRef, Prepared, Refusal, Seen, Served, Sharded};
 
 /// A folder of manifests.
 #[derive(Clone, Debug)]
 pub struct Directory {
     folder: Arc<Path>,
+    disk: Disk,
     pub(crate) deletes: bool,
 }
 
@@ -39,7 +41,7 @@ impl Directory {
         for place in [folder, &kept] {
             files::sweep(place)?;
         }
-        Ok(Self { folder: folder.into(), deletes })
+        Ok(Self { folder: folder.into(), disk: Disk::new(), deletes })
     }
 
     pub(crate) async fn home(&self) -> Result<String, Refusal> {
@@ -111,10 +113,11 @@ impl Directory {
         work: impl FnOnce(&Path) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let folder = Arc::clone(&self.folder);
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
-            Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        self.disk.run(move || work(&folder)).await
+    }
+
+    pub(crate) async fn settled(&self) {
+        self.disk.settled().await;
     }
 }
 

@@ -24,6 +24,7 @@ pub mod target;
 pub mod wanted;
 
 mod agent;
+mod disk;
 
 pub use agent::{Agent, run};
 pub use settings::Settings;

@@ -84,6 +84,8 @@ pub struct Tools {
 const OLDER_FOR: Duration = Duration::from_mins(10);
 /// Roots are asked for this often, news or not.
 const ROOTS_EVERY: Duration = Duration::from_hours(24);
+/// So many times content that is missing is asked for sooner than at the next poll.
+const SOON_ENOUGH: u32 = 6;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 impl Poller {
@@ -139,7 +141,9 @@ impl Poller {
             };
             wait = match polled {
                 Turn::Failed(told) => backoff.next(told),
-                Turn::Incomplete => backoff.next(None),
+                // What is missing may be there soon (FAULTS C9); what stays missing is asked for at the usual pace.
+                Turn::Incomplete if backoff.failures() < SOON_ENOUGH => backoff.next(None),
+                Turn::Incomplete => turn(self.interval),
                 Turn::Done(told) => {
                     backoff.reset();
                     let own = turn(self.interval) + schedule::jitter(self.interval / 10);
@@ -156,6 +160,9 @@ impl Poller {
             self.problems.poll = Some(Held::cluster(HoldReason::ContentUnavailable, message));
             self.tell(|network| network.connected = false);
             return Turn::Failed(None);
+        }
+        if self.problems.unwritable.is_some() {
+            self.write_again().await;
         }
         let payload = self.held.as_ref().map(|(_, payload)| *payload);
         let seq = self.trusted.floor().map_or(0, |floor| floor.seq);

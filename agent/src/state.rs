@@ -25,6 +25,7 @@ use cdn::trust::{RootRefused, Trust};
 use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
 
+use crate::disk::Disk;
 use crate::identity::Identity;
 use crate::inventory::Inventory;
 
@@ -35,6 +36,7 @@ pub use trusted::{Kept, Release, Trusted};
 pub struct State {
     folder: PathBuf,
     bundle_limit: u64,
+    disk: Disk,
     _lock: Lock,
 }
 
@@ -80,7 +82,7 @@ impl State {
             files::sweep(&folder).map_err(unusable)?;
         }
         files::sweep(folder).map_err(unusable)?;
-        Ok(Self { folder: folder.to_owned(), bundle_limit, _lock: lock })
+        Ok(Self { folder: folder.to_owned(), bundle_limit, disk: Disk::new(), _lock: lock })
     }
 
     /// Runs file work away from the network's threads.
@@ -89,11 +91,18 @@ impl State {
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> T {
         let state = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&state)).await;
-        match done {
-            Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        let work = move || {
+            let done = work(&state);
+            // Before the work counts as ended: the lock goes with the last of these.
+            drop(state);
+            done
+        };
+        self.disk.run(work).await
+    }
+
+    /// Waits until no file work is under way, also none that nobody waits for any more.
+    pub(crate) async fn settled(&self) {
+        self.disk.settled().await;
     }
 
     /// Who this cluster is; none before it has joined.

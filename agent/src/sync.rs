@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdn::document::HoldReason;
+use cdn::document::{HoldReason, Sync};
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -124,6 +124,11 @@ fn count(outcome: &Outcome) {
         let of = |held: &&Held| reasons.contains(&held.reason);
         u32::try_from(outcome.held.iter().filter(of).count()).unwrap_or(u32::MAX)
     };
+    for (state, sync) in [("synced", Sync::Synced), ("pending", Sync::Pending), ("held", Sync::Held)] {
+        let of = outcome.services.values().filter(|service| service.sync == sync);
+        let objects = u32::try_from(of.map(|service| service.objects).sum::<u64>()).unwrap_or(u32::MAX);
+        metrics::gauge!("windlass_objects", "state" => state).set(f64::from(objects));
+    }
     metrics::gauge!("windlass_prune_held").set(f64::from(held(&PRUNES)));
     if outcome.result == Ended::Complete {
         let now = jiff::Timestamp::now().as_duration().as_secs_f64();

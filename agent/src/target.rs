@@ -152,6 +152,14 @@ impl Target {
         each!(self, target => target.save_inventory(inventory))
     }
 
+    /// Waits until nothing is under way any more that nobody waits for.
+    pub(crate) async fn settled(&self) {
+        match self {
+            Self::Kubernetes(_) => {}
+            Self::Directory(directory) => directory.settled().await,
+        }
+    }
+
     /// Whether a removal takes effect; if not, prunes are held as `PruneUnsupported`.
     pub fn deletes(&self) -> bool {
         match self {

@@ -29,9 +29,11 @@ pub(super) fn plan_service(
     }
     let mut held = list.held.clone();
     held.extend(wanted.held.clone());
+    // What runs is newer than what is loaded: its bundle was applied from memory and is not on disk. It stays.
+    let is_behind = !wanted.is_current() && is_applied(input, service);
     let mut standing =
         Standing { synced: wanted.is_current(), held: false, waits: false, health: Health::Unknown };
-    if !list.duplicate {
+    if !list.duplicate && !is_behind {
         for (id, wish) in &list.objects {
             let one = One { input, service, id, wish: *wish, targeted: scaled.contains(id) };
             standing.health = standing.health.and(one.health());

@@ -39,15 +39,14 @@ struct Fetched {
     verified: Option<Verified>,
     /// Bytes that did not have to move.
     saved: u64,
+    /// Bytes that did.
+    moved: u64,
 }
 
 impl Poller {
     /// Fetches what the snapshot names and is not here yet; tells the sync loop.
     pub(super) async fn fetch(&mut self, inline: Inline) {
         let (Some(trust), Some((snapshot, _))) = (self.trust.clone(), self.held.clone()) else { return };
-        if self.problems.unwritable.is_some() {
-            self.write_again().await;
-        }
         self.publish();
         let lacking = self.lacking(&snapshot);
         if lacking.is_empty() {
@@ -70,7 +69,7 @@ impl Poller {
     }
 
     /// Writes what the disk did not take before; the bundles are packed anew from memory, into the same bytes.
-    async fn write_again(&mut self) {
+    pub(super) async fn write_again(&mut self) {
         let trusted = self.trusted.clone();
         let bundles: Vec<_> = self.loaded.values().cloned().collect();
         let written = self.state.with(move |state| {
@@ -123,14 +122,14 @@ impl Poller {
     }
 
     async fn arrived(&mut self, service: ServiceName, fetched: Fetched) {
-        let Fetched { content, verified, saved } = fetched;
+        let Fetched { content, verified, saved, moved } = fetched;
         if let Some(verified) = &verified {
             self.trusted.min_seqs.raise(verified);
         }
         self.trusted.remember(content.record());
         self.saved_bytes += saved;
-        let kind = if saved > 0 { "cached" } else { "full" };
-        metrics::counter!("windlass_content_bytes_total", "kind" => kind).increment(content.record().length);
+        metrics::counter!("windlass_content_bytes_total", "kind" => "cached").increment(saved);
+        metrics::counter!("windlass_content_bytes_total", "kind" => "full").increment(moved);
         self.loaded.insert(service.clone(), Loaded::of(&content));
         self.missing.remove(&service);
         let trusted = self.trusted.clone();
@@ -151,7 +150,7 @@ impl Fetch<'_> {
                 let record = record.clone();
                 if let Some(content) = self.state.with(move |state| state.content(&record)).await {
                     let saved = content.record().length;
-                    return Ok(Fetched { content, verified: None, saved });
+                    return Ok(Fetched { content, verified: None, saved, moved: 0 });
                 }
             }
         }
@@ -166,10 +165,10 @@ impl Fetch<'_> {
         let record = verified.record().clone();
         if let Some(content) = self.state.with(move |state| state.content(&record)).await {
             let saved = content.record().length;
-            return Ok(Fetched { content, verified: Some(verified), saved });
+            return Ok(Fetched { content, verified: Some(verified), saved, moved: 0 });
         }
-        let content = self.bundle(service, &verified).await?;
-        Ok(Fetched { content, verified: Some(verified), saved: 0 })
+        let (content, moved) = self.bundle(service, &verified).await?;
+        Ok(Fetched { content, verified: Some(verified), saved: 0, moved })
     }
 
     fn verify(&self, service: &ServiceName, envelope: &[u8]) -> Result<Verified, ReleaseRefused> {
@@ -178,7 +177,7 @@ impl Fetch<'_> {
 
     /// The bundle, in the first encoding that can be had and proves itself: only what the release lists is fetched
     /// (FAULTS A13).
-    async fn bundle(&self, service: &ServiceName, verified: &Verified) -> Result<Content, Held> {
+    async fn bundle(&self, service: &ServiceName, verified: &Verified) -> Result<(Content, u64), Held> {
         let mut encodings: Vec<_> = verified.encodings().to_vec();
         encodings.retain(|stored| stored.encoding != Encoding::Unknown);
         encodings.sort_by_key(|stored| stored.encoding);
@@ -201,7 +200,7 @@ impl Fetch<'_> {
             let proof = verified.clone();
             let opened = self.state.with(move |_| proof.open(&stored, &bytes, Limits::DEFAULT)).await;
             match opened {
-                Ok(content) => return Ok(content),
+                Ok(content) => return Ok((content, stored.length)),
                 Err(refused) => last = refused_content(service, &refused),
             }
         }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, with the line")]
 
+mod cluster;
 mod fleet;
 mod home;
 mod kubernetes;

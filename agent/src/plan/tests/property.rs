@@ -18,6 +18,8 @@ enum Event {
     /// The set has this service with these objects, of this text.
     Set(usize, BTreeSet<usize>, u8),
     Unset(usize),
+    /// The set names a release of this service that is not here yet.
+    Assign(usize),
     Remove(usize, bool),
     /// Somebody else makes, edits, strips or deletes an object.
     Foreign(usize, usize),
@@ -39,6 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..3_usize, objects(), 0..3_u8).prop_map(|(s, o, t)| Event::Set(s, o, t)),
         1 => (0..3_usize).prop_map(Event::Unset),
+        1 => (0..3_usize).prop_map(Event::Assign),
         1 => (0..3_usize, any::<bool>()).prop_map(|(s, d)| Event::Remove(s, d)),
         1 => (0..3_usize, 0..8_usize).prop_map(|(s, o)| Event::Foreign(s, o)),
         1 => (0..3_usize, 0..8_usize).prop_map(|(s, o)| Event::Edit(s, o)),
@@ -74,6 +77,11 @@ fn happen(world: &mut World, event: &Event) {
             world.set(name, objects.iter().map(|object| wanted(*object, *text)));
         }
         Event::Unset(service) => world.unset(SERVICES[*service]),
+        Event::Assign(service) => {
+            if world.wanted.services.contains_key(&super::world::named(SERVICES[*service])) {
+                world.assign(SERVICES[*service], None);
+            }
+        }
         Event::Remove(service, delete) => {
             let mode = if *delete { RemovalMode::Delete } else { RemovalMode::Orphan };
             world.remove(SERVICES[*service], mode);

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::world::{named, reasons};
 use super::{World, config, id, object};
+use crate::held::Held;
 use crate::inventory::Inventory;
 use crate::plan::{Cause, How, Rails};
 use crate::target::{OwnerMark, Served};
@@ -140,6 +141,40 @@ fn f14_an_object_moves_between_services_and_stays_the_same_object() {
         assert_eq!(world.there[&key].owner.as_ref().unwrap().service, named(to));
         assert!(world.inventory.entry(&named(from), &key).is_none());
     }
+}
+
+#[test]
+fn f14_what_may_be_moving_to_a_release_that_is_not_here_yet_is_not_deleted() {
+    let mut world = World::new();
+    let moving = || {
+        object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "x"}}))
+    };
+    world.set("a", [moving(), config("stays", "1")]);
+    world.set("b", [config("own", "1")]);
+    world.settle();
+    let uid = world.uid(&id("x", "m"));
+    world.set("a", [config("stays", "1")]);
+    world.assign("b", None);
+    assert!(world.plan().prunes.is_empty());
+    assert!(world.plan().held.is_empty(), "it is on its way, and nothing is wrong");
+    world.assign("b", Some(Held::cluster(HoldReason::ContentUnavailable, "404")));
+    assert_eq!(reasons(&world.settle()), [HoldReason::ContentUnavailable, HoldReason::PruneWaits]);
+    world.set("b", [config("own", "1"), moving()]);
+    world.settle();
+    assert_eq!(world.uid(&id("x", "m")), uid);
+}
+
+#[test]
+fn what_runs_is_not_taken_back_to_an_older_release_that_is_all_there_is() {
+    let mut world = World::new();
+    world.set("web", [config("a", "1")]);
+    let old = world.wanted.services[&named("web")].loaded.clone();
+    world.set("web", [config("a", "2"), config("b", "2")]);
+    world.settle();
+    world.wanted.services.get_mut(&named("web")).unwrap().loaded = old;
+    let plan = world.settle();
+    assert!(!plan.services[&named("web")].synced);
+    assert_eq!(world.there.len(), 2);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use cdn::trust::Record;
 use cdn::{Bundle, ClusterId, Digest, Object, ObjectId, ServiceName};
 use serde_json::{Value, json};
 
+use crate::held::Held;
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{self, How, Input, Plan, Rails};
 use crate::target::{ADOPTED, KindRef, Live, OWNER, OwnerMark, Prepared, Seen, Served};
@@ -93,6 +94,13 @@ impl World {
         let loaded = Some(Loaded { record, bundle: Arc::new(bundle) });
         self.wanted.services.insert(name.clone(), WantedService { entry, loaded, held: None });
         &mut self.wanted.services.get_mut(&name).unwrap().entry
+    }
+
+    /// The set names a release of this service that is not here, for a reason or because it is on its way.
+    pub(super) fn assign(&mut self, service: &str, held: Option<Held>) {
+        let wanted = self.wanted.services.get_mut(&named(service)).unwrap();
+        wanted.entry.release = Digest::of(b"not here");
+        wanted.held = held;
     }
 
     pub(super) fn options(&mut self, service: &str) -> &mut ServiceOptions {
