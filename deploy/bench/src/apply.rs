@@ -99,7 +99,7 @@ async fn writes(cluster: &Cluster) -> Result<f64> {
     Ok(cluster.audit_events().await?.iter().filter(|event| ours(event)).count() as f64)
 }
 
-/// 100 services of four objects: ConfigMap, ServiceAccount, headless Service, Deployment without replicas.
+/// 100 services of four objects: a `ConfigMap`, a `ServiceAccount`, a headless Service, a Deployment without replicas.
 fn write(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).context("make the manifests' folder")?;
     for number in 0..SERVICES {
