@@ -1,0 +1,82 @@
+//! `apply`: created, configured, unchanged; refused whole, or partly done.
+
+use crate::fleet::{Fleet, document};
+
+const SPEC: &str = "{source: here, namespace: apps, selector: {matchLabels: {env: test}}}";
+
+fn two(path: &str) -> String {
+    let source = document("Source", "here", &format!("{{directory: {{path: {path}}}}}"));
+    format!("{}---\n{source}", document("GlobalService", "web", SPEC))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_applied_in_order_and_a_second_time_changes_nothing() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    user.write("fleet/all.yaml", two("/one"));
+    let dry = user.run("apply -f fleet --dry-run").await.ok();
+    assert_eq!(dry, "source/default/here created (dry run)\nservice/default/web created (dry run)\n");
+    user.run("get services web").await.fails(4, &["default/web"]);
+    assert_eq!(
+        user.run("apply -f fleet").await.ok(),
+        "source/default/here created\nservice/default/web created\n"
+    );
+    assert_eq!(
+        user.run("apply -f fleet").await.ok(),
+        "source/default/here unchanged\nservice/default/web unchanged\n"
+    );
+    let version = user.run("get services web -o json").await.json()["version"].clone();
+    let changed = user.run_with(&["apply", "-f", "-"], Some(&two("/two"))).await.ok();
+    assert_eq!(changed, "source/default/here configured\nservice/default/web unchanged\n");
+    assert_eq!(user.run("get services web -o json").await.json()["version"], version);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn k2_an_unknown_field_refuses_all_documents_with_its_path_and_the_word_meant() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    let text = two("/one").replace("namespace: apps", "namespaec: apps");
+    user.write("fleet.yaml", text);
+    user.run("apply -f fleet.yaml").await.fails(
+        2,
+        &[
+            "fleet.yaml:1 (GlobalService web) is not understood",
+            "spec",
+            "unknown field `namespaec`",
+            "did you mean `namespace`?",
+            "nothing was applied",
+        ],
+    );
+    user.run("get sources default/here").await.fails(4, &[]);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_document_that_fails_leaves_the_others_done_and_makes_exit_code_7() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    let cluster = "---\napiVersion: windlass.dev/v1alpha1\nkind: Cluster\nmetadata: {name: site-1, labels: {env: test}}\n";
+    user.write("fleet.yaml", two("/one") + cluster);
+    let ran = user.run("apply -f fleet.yaml").await;
+    assert_eq!(ran.out, "source/default/here created\nservice/default/web created\n");
+    ran.fails(7, &["cluster/site-1 (fleet.yaml:", "has not joined yet", "1 of 3 documents failed"]);
+    fleet.join("site-1", "").await;
+    assert!(user.run("apply -f fleet.yaml").await.ok().contains("cluster/site-1 configured"));
+    assert_eq!(user.run("get clusters -l env=test -o name").await.ok(), "cluster/site-1\n");
+    user.write("cluster.yaml", cluster.replace("site-1", "site-9"));
+    user.run("apply -f cluster.yaml").await.fails(4, &["has not joined yet"]);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_longer_than_a_page_is_whole() {
+    let fleet = Fleet::start().await;
+    let text: Vec<String> =
+        (0..520).map(|n| document("Source", &format!("s{n:03}"), "{directory: {path: /x}}")).collect();
+    fleet.user.write("many.yaml", text.join("---\n"));
+    fleet.user.run("apply -f many.yaml").await.ok();
+    let names = fleet.user.run("get sources -o name").await.ok();
+    assert_eq!(names.lines().count(), 520);
+    fleet.end().await;
+}

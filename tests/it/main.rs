@@ -1,0 +1,13 @@
+//! The command line as a user runs it: the real program, its exit codes, and what it prints where.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod content;
+mod documents;
+mod fleet;
+mod help;
+mod keys;
+mod rollout;
+mod secrets;
+mod shown;
+mod user;
+mod verify;
