@@ -19,7 +19,7 @@ use program::http::Method;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure, exit_of};
-use crate::output::{Format, FormatArg};
+use crate::output::{Format, FormatArg, reasons};
 use crate::server::{Server, Terms, escaped};
 use crate::session::Session;
 use documents::{Document, Spec};
@@ -108,14 +108,19 @@ impl Apply {
             (Ok(_), Format::Name) => session.out.line(&document.id)?,
             (Ok(_), Format::Json | Format::Yaml) => {}
             (Err(error), _) => {
-                session.out.error(&anyhow::anyhow!("{} ({}): {error:#}", document.id, document.place));
+                session.out.error(&anyhow::anyhow!(
+                    "{} ({}): {}",
+                    document.id,
+                    document.place,
+                    reasons(error)
+                ));
             }
         }
         Ok(match ended {
             Ok(effect) => {
                 json!({ "name": document.id, "effect": effect.to_string(), "dryRun": self.dry_run })
             }
-            Err(error) => json!({ "name": document.id, "error": format!("{error:#}") }),
+            Err(error) => json!({ "name": document.id, "error": reasons(error) }),
         })
     }
 

@@ -18,8 +18,9 @@ use crate::session::{Global, Session};
   windlass get clusters -w
   windlass describe cluster site-1",
     after_help = "Exit codes:
-  0 ok    1 failed (diff: different; verify: not verified)    2 usage    3 not allowed    4 not found
-  5 conflict    6 timeout    7 partly done    130 interrupted"
+  0 ok           1 failed (diff: different; verify: not verified)
+  2 usage        3 not allowed      4 not found      5 conflict
+  6 timeout      7 partly done      130 interrupted"
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -32,6 +33,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(Box<crate::demo::Demo>),
     Get(crate::get::Get),
     Describe(crate::describe::Describe),
     Apply(crate::apply::Apply),
@@ -93,6 +95,7 @@ impl Command {
     /// Does it.
     pub(crate) async fn run(self, session: &Session) -> anyhow::Result<Exit> {
         match self {
+            Self::Demo(command) => command.run(session).await,
             Self::Get(command) => command.run(session).await,
             Self::Describe(command) => command.run(session).await,
             Self::Apply(command) => command.run(session).await,

@@ -82,7 +82,14 @@ impl ContentArgs {
     /// The reader that the flags, the context and the api's own origins make.
     pub(crate) async fn reader(&self, session: &Session) -> Result<Reader> {
         let client = Session::client(session.ca_file().map(Path::to_owned))?;
-        let named = self.origins.origins(client)?;
+        let mut given = self.origins.clone();
+        for origin in &mut given.origin {
+            // People name folders as they see them; an origin is an absolute path.
+            if Path::new(origin).is_dir() {
+                *origin = std::path::absolute(&origin)?.to_string_lossy().into_owned();
+            }
+        }
+        let named = given.origins(client)?;
         let origins = if self.origins.origin.is_empty() {
             let whoami: api::routes::whoami::Whoami = session.server()?.get("/v1/whoami").await?;
             named.with_more(&whoami.origins)

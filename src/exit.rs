@@ -57,18 +57,34 @@ pub(crate) struct Failure {
     why: String,
     next: String,
     request_id: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Failure {
     /// Something is the matter.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: String::new(), next: String::new(), request_id: String::new() }
+        Self {
+            exit,
+            what: what.into(),
+            why: String::new(),
+            next: String::new(),
+            request_id: String::new(),
+            cause: None,
+        }
     }
 
     /// The cause.
     #[must_use]
     pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
         self.why = why.to_string();
+        self
+    }
+
+    /// The error behind it, whose text is the cause.
+    #[must_use]
+    pub(crate) fn because(mut self, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.why = error.to_string();
+        self.cause = Some(Box::new(error));
         self
     }
 
@@ -103,7 +119,11 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause.as_ref() as _)
+    }
+}
 
 /// The exit code of an error: a [`Failure`] anywhere in its chain says it, everything else has simply failed.
 pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {

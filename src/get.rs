@@ -15,6 +15,7 @@ use api::routes::releases::{Release, ReleaseDetail};
 use api::routes::removals::Removal;
 use api::routes::services::Service;
 use api::routes::sources::Source;
+use api::selector::{BadSelector, Selector};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -46,7 +47,7 @@ pub(crate) struct Get {
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Only clusters with these labels: `env=prod,region in (north,south),!canary`
-    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
     selector: Option<String>,
     /// Only what belongs to this cluster (holds, removals)
     #[arg(long, value_name = "NAME")]
@@ -304,6 +305,11 @@ impl Get {
         }
         Ok(())
     }
+}
+
+/// A clap value parser for selectors: a mistake is told before anything is asked.
+fn selector(text: &str) -> Result<String, BadSelector> {
+    text.parse::<Selector>().map(|_| text.to_owned())
 }
 
 fn word_of(noun: Noun) -> String {

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use crate::exit::Failure;
 use crate::table::{Look, Table};
 use crate::{clean, yaml};
 
@@ -145,7 +146,7 @@ impl Output {
 
     /// Why the command has failed.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        self.tell(&format!("error: {error:#}"));
+        self.tell(&format!("error: {}", reasons(error)));
     }
 
     /// A question, without a line break.
@@ -158,6 +159,18 @@ impl Output {
         // A closed stderr leaves nobody to tell.
         let _told: io::Result<()> = writeln!(self.stderr.lock(), "{}", clean::lines(text));
     }
+}
+
+/// The chain of reasons, down to the first that already says all of why and what next.
+pub(crate) fn reasons(error: &anyhow::Error) -> String {
+    let mut links = Vec::new();
+    for link in error.chain() {
+        links.push(link.to_string());
+        if link.is::<Failure>() {
+            break;
+        }
+    }
+    links.join(": ")
 }
 
 /// Whether an error is only that the reader of our stdout has gone (`windlass get clusters | head -1`).

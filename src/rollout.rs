@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api::routes::clusters::{Cluster, ClusterDetail, ClusterState};
-use api::routes::services::{Moved, Pin, Service, ServiceKind};
+use api::routes::services::{Follow, Moved, Pin, Service, ServiceKind};
 use cdn::document::{Health, Sync};
 use cdn::{Digest, ServiceName};
 use clap::{Args, Subcommand};
@@ -154,7 +154,9 @@ impl Named {
         let change =
             if moved.from == moved.to { format!("stays at {to}") } else { format!("{from} -> {to}") };
         session.out.line(&format!("service/{name} {change}, follows {}", nouns::follow(&moved.follow)))?;
-        session.out.hint(&moved.message);
+        if matches!(moved.follow, Follow::Pinned { .. }) {
+            session.out.hint(&format!("`windlass rollout resume {name}` follows the newest release again"));
+        }
         Ok(Exit::Ok)
     }
 }

@@ -166,10 +166,10 @@ impl Server {
 
     fn unreachable(&self, error: FetchError) -> anyhow::Error {
         let exit = if matches!(error.cause, Cause::Timeout(..)) { Exit::Timeout } else { Exit::Failed };
-        let failure = Failure::new(exit, format!("cannot reach the api at {}", self.url))
-            .why(&error.cause)
-            .next("check that windlass-api runs there, and --server or the context");
-        anyhow::Error::new(error).context(failure)
+        Failure::new(exit, format!("cannot reach the api at {}", self.url))
+            .because(error)
+            .next("check that windlass-api runs there, and --server or the context")
+            .into()
     }
 
     fn refusal(response: &Response) -> Failure {

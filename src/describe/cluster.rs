@@ -30,7 +30,7 @@ pub(super) fn page(detail: &ClusterDetail, holds: &[Hold]) -> Page {
     }
     if !detail.notes.is_empty() {
         page.section("Left out");
-        detail.notes.iter().for_each(|note| page.field("-", note));
+        detail.notes.iter().for_each(|note| page.note(note));
     }
     page.section("Holds");
     for each in holds {
@@ -77,15 +77,19 @@ fn conditions(cluster: &Cluster, holds: &[Hold]) -> Table {
     use cdn::document::{Health, Sync};
     let mut table = Table::new(["TYPE", "STATUS", "REASON"]);
     let truth = |yes: bool| if yes { "True" } else { "False" }.to_owned();
-    let reason = holds.first().map(|hold| hold.hold.reason.code().to_owned());
+    let held = holds.first().map(|hold| hold.hold.reason.code().to_owned());
     let caught_up = cluster.reported_seq >= cluster.seq;
-    let synced = cluster.sync == Sync::Synced && caught_up;
-    let works = matches!(cluster.health, Health::Healthy | Health::Suspended);
-    let why = reason.clone().unwrap_or_else(|| format!("{}{}", word(&cluster.sync), word(&cluster.health)));
-    table.row(["Ready".to_owned(), truth(synced && works), why]);
+    let (ready, why) = match (cluster.sync, cluster.health) {
+        _ if !caught_up => ("False", "NotReportedYet".to_owned()),
+        (Sync::Synced, Health::Healthy | Health::Suspended) => ("True", word(&cluster.health)),
+        (Sync::Synced, Health::Unknown) => ("Unknown", "HealthUnknown".to_owned()),
+        (Sync::Synced, health) => ("False", word(&health)),
+        (sync, _) => ("False", word(&sync)),
+    };
+    table.row(["Ready".to_owned(), ready.to_owned(), held.clone().unwrap_or(why)]);
     let under_way = !caught_up || cluster.sync == Sync::Pending || cluster.health == Health::Progressing;
     table.row(["Reconciling".to_owned(), truth(under_way), String::new()]);
-    table.row(["Stalled".to_owned(), truth(!holds.is_empty()), reason.unwrap_or_default()]);
+    table.row(["Stalled".to_owned(), truth(!holds.is_empty()), held.unwrap_or_default()]);
     table
 }
 

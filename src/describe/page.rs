@@ -16,6 +16,7 @@ pub(super) struct Page {
 #[derive(Debug)]
 enum Part {
     Field(String, String),
+    Note(String),
     Section(String),
     Table(Table),
 }
@@ -26,6 +27,11 @@ impl Page {
         if !value.is_empty() {
             self.parts.push(Part::Field(clean::line(name), clean::line(value)));
         }
+    }
+
+    /// A whole line in a section.
+    pub(super) fn note(&mut self, text: &str) {
+        self.parts.push(Part::Note(clean::line(text)));
     }
 
     /// A heading.
@@ -45,6 +51,7 @@ impl Page {
         for (index, part) in self.parts.iter().enumerate() {
             match part {
                 Part::Field(name, value) => out.push_str(&field(indent, name, value, colour)),
+                Part::Note(text) => out.extend([indent, text, "\n"]),
                 Part::Section(name) => {
                     indent = "  ";
                     let next = self.parts.get(index + 1);

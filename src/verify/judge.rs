@@ -163,7 +163,9 @@ impl Judge {
         let by = self.releases.iter().find(|release| release.bundle == finding.digest);
         finding.verified = by.is_some();
         finding.why = match by {
-            Some(by) => format!("named by the release of {} at {}", by.service, by.revision.id),
+            Some(by) => {
+                format!("named by the release of {} at {}", by.service, crate::words::commit(&by.revision.id))
+            }
             None => "a whole bundle, but no verified release among the files names it".to_owned(),
         };
         finding

@@ -33,7 +33,8 @@ impl Says for Release {
     }
 
     fn says(&self) -> String {
-        let (service, revision, bundle) = (&self.service, &self.revision.id, self.bundle);
+        let (service, revision) = (&self.service, crate::words::commit(&self.revision.id));
+        let bundle = self.bundle.short();
         format!("{service} at {revision} is bundle {bundle} with {} objects", self.objects)
     }
 
@@ -53,7 +54,9 @@ impl Says for Head {
     }
 
     fn says(&self) -> String {
-        format!("the latest release of {} is {}, looked at {}", self.service, self.release, self.commit)
+        let (service, release, commit) =
+            (&self.service, self.release.short(), crate::words::commit(&self.commit));
+        format!("the latest release of {service} is {release}, looked at {commit}")
     }
 }
 
@@ -67,7 +70,7 @@ impl Says for Routes {
     }
 
     fn says(&self) -> String {
-        format!("{} deltas lead to {}", self.deltas.len(), self.bundle)
+        format!("{} deltas lead to {}", self.deltas.len(), self.bundle.short())
     }
 }
 
@@ -81,7 +84,7 @@ impl Says for Desired {
     }
 
     fn says(&self) -> String {
-        let (cluster, seq, set, expires) = (&self.cluster, self.seq, self.set.digest, self.expires);
+        let (cluster, seq, set, expires) = (&self.cluster, self.seq, self.set.digest.short(), self.expires);
         format!("{cluster}, sequence {seq}, runs set {set} until {expires}")
     }
 
