@@ -16,6 +16,7 @@ use program::progress::Progress;
 
 use crate::exit::{Exit, Failure};
 use crate::get;
+use crate::server::Server;
 use crate::session::Session;
 use crate::trust::{Anchor, RootArg};
 
@@ -76,6 +77,7 @@ fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, encoding::DecodeRefused> {
 pub(crate) struct Reader {
     origins: Origins,
     trust: Option<Trust>,
+    server: Option<Server>,
 }
 
 impl ContentArgs {
@@ -115,7 +117,8 @@ impl ContentArgs {
                 Some(newest(&origins, first).await?)
             }
         };
-        Ok(Reader { origins, trust })
+        // Content needs no api, as long as nobody asks what only an api knows.
+        Ok(Reader { origins, trust, server: session.server().ok() })
     }
 }
 
@@ -167,18 +170,27 @@ impl Reader {
     pub(crate) async fn object(&self, digest: Digest, progress: &dyn Progress) -> Result<Found> {
         progress.step(&format!("fetch {}", digest.short()));
         let bytes = match self.origins.object(&digest, None).await {
-            Err(error) if error.is_absent() => {
-                return Err(Failure::new(Exit::NotFound, format!("nothing is stored as {digest}"))
-                    .why("a bundle is stored by the digests of its encodings, not by its own")
-                    .next("give the release's digest, or the service's name")
-                    .into());
-            }
+            Err(error) if error.is_absent() => match self.release_of(digest).await? {
+                Some(release) => return self.release(release, progress).await,
+                None => {
+                    return Err(Failure::new(Exit::NotFound, format!("nothing is stored as {digest}"))
+                        .next("give a release's digest, or the service's name")
+                        .into());
+                }
+            },
             got => got?,
         };
         if Envelope::read::<Release>(&bytes).is_ok() {
             return self.open(&bytes, progress).await;
         }
         Found::read(digest.to_string(), unpacked(bytes)?)
+    }
+
+    /// A bundle lies in the store by the digests of its encodings, not by T: the api knows whose release it is.
+    async fn release_of(&self, bundle: Digest) -> Result<Option<Digest>> {
+        let Some(server) = &self.server else { return Ok(None) };
+        let releases = get::releases(server).await?;
+        Ok(releases.into_iter().find(|release| release.bundle == bundle).map(|release| release.digest))
     }
 
     async fn open(&self, envelope: &[u8], progress: &dyn Progress) -> Result<Found> {
@@ -278,21 +290,8 @@ pub(crate) async fn release_named(session: &Session, service: &ServiceName, text
             .release
             .ok_or_else(|| missing("current"))?),
         digits => {
-            let releases = get::releases_of(&server, &service.to_string()).await?;
-            let digits = digits.strip_prefix("sha256:").unwrap_or(digits);
-            let mut fitting = releases.iter().filter(|release| release.digest.hex().starts_with(digits));
-            match (fitting.next(), fitting.next()) {
-                (Some(one), None) if digits.len() >= 6 => Ok(one.digest),
-                (None, _) => Err(Failure::new(Exit::NotFound, format!("{service} has no release `{text}`"))
-                    .next(format!("see them with `windlass get releases {service}`"))
-                    .into()),
-                (Some(_), _) => {
-                    Err(Failure::new(Exit::Usage, format!("`{text}` is not one release of {service}"))
-                        .why("it fits several, or has fewer than 6 digits")
-                        .next("give more of the digest")
-                        .into())
-                }
-            }
+            let name = service.to_string();
+            crate::words::one_release(digits, &get::releases_of(&server, &name).await?, &name)
         }
     }
 }

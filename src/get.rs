@@ -16,6 +16,7 @@ use api::routes::removals::Removal;
 use api::routes::services::Service;
 use api::routes::sources::Source;
 use api::selector::{BadSelector, Selector};
+use cdn::Digest;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -247,7 +248,7 @@ impl Get {
                 let path = format!("/v1/global-services/{}", words::service(name)?);
                 Sheet::of::<Service>(vec![server.get(&path).await?], true)
             }
-            Noun::Releases if name.starts_with("sha256:") => {
+            Noun::Releases if name.starts_with("sha256:") || name.starts_with("release/") => {
                 Sheet::of(vec![release(server, name).await?.release], true)
             }
             Noun::Releases => Sheet::of(releases_of(server, name).await?, false),
@@ -326,9 +327,14 @@ pub(crate) async fn service(server: &Server, name: &str) -> Result<Service> {
     server.get(&format!("/v1/services/{}", words::service(name)?)).await
 }
 
-/// One release.
-pub(crate) async fn release(server: &Server, digest: &str) -> Result<ReleaseDetail> {
-    server.get(&format!("/v1/releases/{}", escaped(digest))).await
+/// One release, by its digest or the digest's first digits.
+pub(crate) async fn release(server: &Server, name: &str) -> Result<ReleaseDetail> {
+    let name = name.strip_prefix("release/").unwrap_or(name);
+    let digest = match name.parse() {
+        Ok(digest) => digest,
+        Err(_) => words::one_release(name, &releases(server).await?, "the fleet")?,
+    };
+    server.get(&format!("/v1/releases/{}", escaped(&Digest::to_string(&digest)))).await
 }
 
 /// A service's releases, newest first.
@@ -337,7 +343,7 @@ pub(crate) async fn releases_of(server: &Server, service: &str) -> Result<Vec<Re
 }
 
 /// The releases of every service.
-async fn releases(server: &Server) -> Result<Vec<Release>> {
+pub(crate) async fn releases(server: &Server) -> Result<Vec<Release>> {
     let services: Vec<Service> = server.list("/v1/services", &Query::default()).await?;
     let mut releases = Vec::new();
     for service in services {

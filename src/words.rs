@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use api::routes::releases::Release;
 use cdn::{Digest, ProjectName, ServiceName};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -69,6 +70,22 @@ pub(crate) fn service(text: &str) -> Result<ServiceName> {
             .next("write `project/name`, or `name` for the project `default`")
             .into()
     })
+}
+
+/// The one release among these whose digest begins with some digits. `whose` says whose releases they are.
+pub(crate) fn one_release(digits: &str, releases: &[Release], whose: &str) -> Result<Digest> {
+    let hex = digits.strip_prefix("sha256:").unwrap_or(digits);
+    let mut fitting = releases.iter().filter(|release| release.digest.hex().starts_with(hex));
+    match (fitting.next(), fitting.next()) {
+        (Some(one), None) if hex.len() >= 6 => Ok(one.digest),
+        (None, _) => Err(Failure::new(Exit::NotFound, format!("{whose} has no release `{digits}`"))
+            .next("see them with `windlass get releases`")
+            .into()),
+        (Some(_), _) => Err(Failure::new(Exit::Usage, format!("`{digits}` is not one release of {whose}"))
+            .why("it fits several, or has fewer than 6 digits")
+            .next("give more of the digest")
+            .into()),
+    }
 }
 
 /// A clap value parser for services.

@@ -20,7 +20,9 @@ async fn published() -> (Fleet, String) {
 async fn a_release_is_shown_from_the_origin_by_service_and_by_digest() {
     let (fleet, release) = published().await;
     let user = &fleet.user;
-    for subject in ["default/web", "web", &release] {
+    let about = user.run(&format!("describe release {} -o json", &release[7..19])).await.json();
+    let bundle = about["bundle"].as_str().unwrap();
+    for subject in ["default/web", "web", &release, bundle] {
         let names = user.run(&format!("bundle show {subject} --origin store -o name")).await.ok();
         assert_eq!(names, "ConfigMap/_/a\nPod/_/b\n");
     }

@@ -9,5 +9,6 @@ mod keys;
 mod rollout;
 mod secrets;
 mod shown;
+mod tidy;
 mod user;
 mod verify;
