@@ -84,6 +84,8 @@ pub struct Tools {
 const OLDER_FOR: Duration = Duration::from_mins(10);
 /// Roots are asked for this often, news or not.
 const ROOTS_EVERY: Duration = Duration::from_hours(24);
+/// How long a look for a newer root may keep the poll waiting.
+const ROOT_TIME: Duration = Duration::from_secs(10);
 /// So many times content that is missing is asked for sooner than at the next poll.
 const SOON_ENOUGH: u32 = 6;
 const FIRST_RETRY: Duration = Duration::from_secs(1);

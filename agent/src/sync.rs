@@ -4,6 +4,7 @@
 mod applier;
 mod books;
 mod pass;
+mod stall;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::target::Target;
 use crate::wanted::Wanted;
 
 use books::Books;
+use stall::Stalls;
 
 /// What the poll loop knows: the newest proved assignment, if there is one.
 pub type News = watch::Receiver<Option<Arc<Wanted>>>;
@@ -34,6 +36,7 @@ pub struct Syncer {
     rails: Rails,
     bounds: Bounds,
     books: Books,
+    stalls: Stalls,
     status: Arc<Shared>,
 }
 
@@ -64,7 +67,14 @@ impl Syncer {
     ) -> Self {
         let rails = Rails { deletes: target.deletes(), knows_health: target.knows_health(), ..rails };
         let rails = Rails { edits_change_uid: target.edits_change_uid(), ..rails };
-        Self { target, rails, bounds, books: Books::new(state, home, trusted), status }
+        Self {
+            target,
+            rails,
+            bounds,
+            books: Books::new(state, home, trusted),
+            stalls: Stalls::default(),
+            status,
+        }
     }
 
     /// Runs until `stop`.
@@ -105,7 +115,8 @@ impl Syncer {
             Ok(Err(_)) => failed("a pass panicked; the log has the place, and the next pass begins anew"),
             Err(_) => failed("a pass took longer than ten minutes; the next one goes on"),
         };
-        let outcome = Outcome { took: begun.elapsed(), ..outcome };
+        let mut outcome = Outcome { took: begun.elapsed(), ..outcome };
+        outcome.held.extend(self.stalls.found(&outcome.services, begun));
         count(&outcome);
         self.status.passed(wanted, &outcome);
         outcome

@@ -5,7 +5,7 @@ use cdn::trust::{RootRefused, Trust};
 use program::files;
 use tokio::time::Instant;
 
-use super::{Poller, ROOTS_EVERY};
+use super::{Poller, ROOT_TIME, ROOTS_EVERY};
 
 impl Poller {
     /// Makes sure that there is a root, and asks for newer ones at the start and daily. False: there is none yet.
@@ -14,7 +14,12 @@ impl Poller {
             return false;
         }
         if self.roots_asked.is_none_or(|asked| asked.elapsed() >= ROOTS_EVERY) {
-            self.advance_roots().await;
+            // Origins that do not answer must not keep us from the api (FAULTS G9): withholding a root is in their
+            // power anyway, and an unknown key makes us look again.
+            let asked = tokio::time::timeout(ROOT_TIME, Box::pin(self.advance_roots())).await;
+            if asked.is_err() {
+                tracing::debug!("no origin said in time whether there is a newer root");
+            }
         }
         true
     }

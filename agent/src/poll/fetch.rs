@@ -47,9 +47,9 @@ impl Poller {
     /// Fetches what the snapshot names and is not here yet; tells the sync loop.
     pub(super) async fn fetch(&mut self, inline: Inline) {
         let (Some(trust), Some((snapshot, _))) = (self.trust.clone(), self.held.clone()) else { return };
-        self.publish();
         let lacking = self.lacking(&snapshot);
         if lacking.is_empty() {
+            self.publish();
             return;
         }
         self.fetch_all((&trust, &snapshot), lacking, &inline).await;
@@ -104,8 +104,17 @@ impl Poller {
         let fetch = &fetch;
         let one = |entry: ServiceEntry| async move { (fetch.service(&entry).await, entry.name) };
         let mut running = stream::iter(lacking.into_iter().map(one)).buffer_unordered(AT_ONCE);
-        let mut told = Instant::now();
-        while let Some((result, service)) = running.next().await {
+        // What comes at once is told at once, together: half a snapshot looks like objects that clash.
+        let mut meanwhile = tokio::time::interval_at(Instant::now() + MEANWHILE, MEANWHILE);
+        loop {
+            let next = tokio::select! {
+                next = running.next() => next,
+                _ = meanwhile.tick() => {
+                    self.publish();
+                    continue;
+                }
+            };
+            let Some((result, service)) = next else { return };
             match result {
                 Ok(fetched) => self.arrived(service, fetched).await,
                 Err(held) => {
@@ -113,10 +122,6 @@ impl Poller {
                     count(held.reason);
                     self.missing.insert(service, held);
                 }
-            }
-            if told.elapsed() >= MEANWHILE {
-                self.publish();
-                told = Instant::now();
             }
         }
     }

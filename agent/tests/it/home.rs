@@ -1,5 +1,7 @@
 //! What runs at a site stays running and repaired: the directory target from end to end.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use cdn::document::{Health, HoldReason, RemovalMode, Sync};
 
@@ -79,6 +81,46 @@ async fn a_running_agent_takes_up_what_changes_and_comes_back_by_itself() {
         tokio::task::yield_now().await;
     }
     running.stop().await;
+}
+
+#[tokio::test]
+async fn h2_after_a_restart_the_first_poll_waits_for_its_phase_and_repair_does_not() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    let cluster = site.wire.cluster.as_str().as_bytes();
+    let left = |interval: &Duration| {
+        let phase = program::schedule::phase(cluster, *interval);
+        program::schedule::until_phase(phase, *interval, std::time::SystemTime::now())
+    };
+    // Its turn may be just now; then another interval has it elsewhere.
+    let interval = [60, 59, 58, 57].map(Duration::from_mins).into_iter().max_by_key(left).unwrap();
+    let mut running = site.start_with(agent::Settings { poll_interval: interval, ..site.settings() });
+    let status = running.until("repaired", |_| site.text("web", "a").as_deref() == Some("1")).await;
+    assert_eq!(status.network.polls, 0, "its turn is in {:?}", left(&interval));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn g9_origins_that_are_away_keep_nobody_from_the_api() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    // Nobody listens there, and packets to it go nowhere.
+    let origins = ["http://192.0.2.1:9", "http://127.0.0.1:1"].map(str::to_owned).to_vec();
+    let mut settings = site.settings();
+    settings.origins.origin = origins;
+    site.fleet.remove("web", RemovalMode::Delete);
+    let envelope = site.fleet.assign(&site.wire.cluster);
+    let set = cdn::document::Set::new(Vec::new()).to_bytes();
+    let objects = [(cdn::Digest::of(&set), cdn::wire::Inline(set))].into();
+    site.wire.far().answer = Some(cdn::wire::PollAnswer { envelope, objects });
+    let begun = std::time::Instant::now();
+    let status = Box::pin(agent::Agent::new(settings).once()).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(status.network.connected);
+    assert!(site.names().is_empty());
 }
 
 #[tokio::test]

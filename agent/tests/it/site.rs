@@ -69,7 +69,11 @@ impl Site {
 
     /// Starts an agent that runs until the guard is stopped.
     pub(crate) fn start(&self) -> Running {
-        let agent = Agent::new(self.settings());
+        self.start_with(self.settings())
+    }
+
+    pub(crate) fn start_with(&self, settings: Settings) -> Running {
+        let agent = Agent::new(settings);
         let (status, stop) = (agent.status(), CancellationToken::new());
         let mut task = JoinSet::new();
         task.spawn(Box::pin(agent.run(stop.clone())));
