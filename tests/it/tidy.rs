@@ -95,18 +95,19 @@ fn every_dependency_has_its_reason() {
     let ours: BTreeSet<_> = ARROWS.into_iter().map(|(name, _)| name).collect();
     for (path, text, _) in manifests() {
         let mut section = "";
-        let mut before = "";
+        // A comment stands for the lines below it, up to an empty one.
+        let mut has_reason = false;
         for line in text.lines().map(str::trim) {
             if line.starts_with('[') {
                 section = line;
             }
+            has_reason = line.starts_with('#') || (has_reason && !line.is_empty());
             let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
             let counts = matches!(section, "[dependencies]" | "[dev-dependencies]" | "[build-dependencies]");
             if counts && line.contains('=') && !line.starts_with('#') && !ours.contains(dependency) {
-                let reason = before.starts_with('#') || line.contains(" # ");
+                let reason = has_reason || line.contains(" # ");
                 assert!(reason, "{}: `{dependency}` has no reason: write one above it", name(&path));
             }
-            before = line;
         }
     }
 }
