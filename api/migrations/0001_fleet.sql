@@ -95,8 +95,7 @@ create table clusters (
     version bigint not null
 );
 
--- Replicas read it in this order, page by page.
-create index clusters_change on clusters (change, id);
+create index clusters_change on clusters (change);
 create index clusters_stale_ones on clusters (stale) where stale = 1;
 
 -- The labels again, one a row: what a selector of a list is answered from. clusters.labels is what counts.

@@ -73,9 +73,6 @@ impl Db {
             .connect_with(options)
             .await
             .context("the database cannot be opened; check the path or address, and that this user may write there")?;
-        if kind == Kind::Sqlite {
-            check(&pool).await?;
-        }
         sqlx::migrate!("./migrations").run(&pool).await.context(
             "the database's tables cannot be brought up to date; was it used by a newer windlass-api?",
         )?;
@@ -147,14 +144,6 @@ impl DerefMut for Write {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.tx
     }
-}
-
-/// A damaged file is not worked with: it would only become worse.
-async fn check(pool: &AnyPool) -> anyhow::Result<()> {
-    let damaged = "the database file is damaged; put the last backup in its place. Agents keep what they run, and \
-                   `windlass recover` shows where it is behind";
-    let found: (String,) = sqlx::query_as("pragma quick_check(1)").fetch_one(pool).await.context(damaged)?;
-    if found.0 == "ok" { Ok(()) } else { bail!("{damaged}: {}", found.0) }
 }
 
 /// A path or a URL as the URL that the driver reads.

@@ -117,7 +117,7 @@ fn said(after: &Service, from: Option<Digest>, runs: &str) -> Moved {
     let next = match after.follow {
         Follow::Latest => "and follows its latest release.".to_owned(),
         Follow::Pinned { .. } => {
-            format!("and is pinned there; `windlass resume {name}` follows the latest again.")
+            format!("and is pinned there; `windlass rollout resume {name}` follows the latest again.")
         }
     };
     let message = format!("{name} {runs} {} {next}", short(after.release));
