@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::Context;
 use cdn::ServiceName;
 use cdn::wire::Wanted;
-use program::files::Lock;
 use program::observe::{Observe, Part, Readiness};
 use program::schedule::jitter;
 use tokio::sync::{Notify, Semaphore};
@@ -49,8 +48,6 @@ pub async fn run_woken(settings: Settings, stop: CancellationToken, wake: Arc<No
 struct Daemon {
     publisher: Arc<Publisher>,
     api: Api,
-    /// The cache belongs to one process.
-    _lock: Lock,
     known: Option<WantedList>,
     looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
     slots: Arc<Semaphore>,
@@ -102,14 +99,11 @@ impl Publisher {
 
 impl Daemon {
     async fn open(settings: &Settings, readiness: &Readiness) -> anyhow::Result<Self> {
-        program::files::create_directory(&settings.cache, 0o700).context("make the cache")?;
-        let lock = Lock::acquire(&settings.cache)?;
         let publisher = Publisher::open(settings).await?;
         let api = publisher.api.clone().context("a daemon follows an api; give --api and --token-file")?;
         Ok(Self {
             publisher: Arc::new(publisher),
             api,
-            _lock: lock,
             known: None,
             looked: Arc::default(),
             slots: Arc::new(Semaphore::new(usize::from(settings.concurrency))),
@@ -143,12 +137,8 @@ impl Daemon {
         let Some(wanted) = self.wanted().await else { return };
         let summary = pass::over(&self.publisher, wanted, &self.looked, &self.slots).await;
         summary.record(begun.elapsed());
-        match summary.failed() {
-            0 => self.publishes.ready(),
-            failed => {
-                self.publishes.not_ready(format!("{failed} services could not be published; see the log"));
-            }
-        }
+        // A service that fails is told to the api and counted; the program itself is well.
+        self.publishes.ready();
     }
 
     /// What is wanted: from the api, else what it said last.

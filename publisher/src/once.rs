@@ -53,7 +53,12 @@ impl OnceArgs {
     pub fn described(&self) -> Option<WantedService> {
         let source = match (&self.from_git, &self.from_directory) {
             (Some(url), _) => Source::Git(GitSource { url: url.clone(), reference: self.reference.clone() }),
-            (None, Some(path)) => Source::Directory(DirectorySource { path: path.clone() }),
+            (None, Some(path)) => {
+                // A description names a folder in full; a person need not.
+                let path = std::path::absolute(path)
+                    .map_or_else(|_| path.clone(), |path| path.display().to_string());
+                Source::Directory(DirectorySource { path })
+            }
             (None, None) => return None,
         };
         let renderer = match self.renderer {

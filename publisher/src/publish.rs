@@ -82,10 +82,19 @@ impl Publisher {
         wanted: &WantedService,
         progress: &dyn Progress,
     ) -> Result<Published, PublishError> {
+        self.register_anew(&wanted.name).await;
         let permission = self.allow.permit(wanted).map_err(RenderError::from)?;
         let request = RenderRequest { wanted: wanted.clone(), permission };
         let checkout = self.workshop.check_out(&request, progress).await?;
         self.publish_from(&request, &checkout, progress).await
+    }
+
+    /// Registers the release that stands the next time, though the api should know it: it may have lost what it knew.
+    pub(crate) async fn register_anew(&self, service: &ServiceName) {
+        let mut remembered = self.memory.recall(service).await;
+        if remembered.registered.take().is_some() {
+            self.memory.keep(service, &remembered).await;
+        }
     }
 
     /// Publishes a service from a checkout.

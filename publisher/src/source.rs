@@ -16,7 +16,7 @@ use cdn::Digest;
 use cdn::document::Revision;
 
 pub(crate) use directory::Directory;
-pub use files::{Files, FilesRefused};
+pub use files::{Files, FilesRefused, Odd};
 pub(crate) use git::{Commit, Git, Remote};
 pub use git::{GitBounds, SourceError};
 pub(crate) use path::{PathRefused, join, normal};

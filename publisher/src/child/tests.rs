@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::sandbox::Sandbox;
 use super::{Child, ChildBounds, ChildError};
 
 const BOUNDS: ChildBounds = ChildBounds { time: Duration::from_secs(20), output_bytes: 1_000 };
@@ -62,4 +63,23 @@ async fn what_a_failed_child_complains_about_is_one_safe_line() {
     let said = shell("printf 'first\\n\\033[31msecond\\n' >&2; exit 3", BOUNDS).run().await;
     let Err(ChildError::Failed { complaint, .. }) = said else { panic!("{said:?}") };
     assert_eq!(complaint, "first;  [31msecond");
+}
+
+#[tokio::test]
+async fn c3_in_the_cell_there_is_no_network_and_no_more_memory_than_given() {
+    let sandbox = Sandbox::probe("/usr/bin:/bin".as_ref()).await;
+    if !sandbox.closes_network() {
+        // A system without namespaces: the workshop says so at its start, and `require` renders nothing.
+        return;
+    }
+    let words = sandbox.words(256 << 20, None);
+    let devices = shell("cat /proc/net/dev", BOUNDS).env("PATH", "/usr/bin:/bin").behind(&words).run().await;
+    let devices = String::from_utf8(devices.expect("it runs").stdout).expect("text");
+    let devices: Vec<&str> =
+        devices.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim()).collect();
+    assert_eq!(devices, ["lo"]);
+    let greedy = shell("head -c 1000000000 /dev/zero | tail -c 1000000000 | wc -c", BOUNDS);
+    let said = greedy.env("PATH", "/usr/bin:/bin").behind(&words).run().await;
+    let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    assert!(said.as_deref().map_or(true, |count| count != "1000000000"), "{said:?}");
 }

@@ -106,7 +106,9 @@ impl Group {
             Ok(checkout) => checkout,
             Err(why) => return end(&self.publisher, wanted, None, Err(why.into())).await,
         };
-        if !is_due(&self.looked, service) && self.publisher.is_settled(&request, &checkout).await {
+        if is_due(&self.looked, service) {
+            self.publisher.register_anew(service).await;
+        } else if self.publisher.is_settled(&request, &checkout).await {
             return End { outcome: "unchanged", put_bytes: 0 };
         }
         let result = self.publisher.publish_from(&request, &checkout, &Silent).await;

@@ -138,9 +138,8 @@ fn joined(folder: &str, name: &str) -> String {
 /// Where an entry leads, if that is within the source.
 fn target(folder: &str, entry: &str) -> Result<String, String> {
     let shown = crate::words::safe(entry, 200);
-    let remote =
-        entry.contains("://") || entry.contains("::") || entry.contains("?ref=") || entry.contains('@');
-    if remote || entry.starts_with("github.com/") {
+    let remote = ["://", "::", "?ref="].iter().any(|sign| entry.contains(sign));
+    if remote || entry.starts_with("git@") || entry.starts_with("github.com/") {
         return Err(format!("`{shown}` lies elsewhere"));
     }
     join(folder, entry).map_err(|why| why.to_string())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Made, RenderError};
 use crate::manifests::{Finding, Findings, Manifest, read};
-use crate::source::{Checkout, Files};
+use crate::source::{Checkout, Files, Odd};
 
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -21,10 +21,7 @@ pub(super) async fn render(checkout: &Checkout, path: String) -> Result<Made, Re
 fn manifests(files: &Files) -> Result<Vec<Manifest>, Findings> {
     let mut findings = Findings::default();
     let mut manifests = Vec::new();
-    for (path, why) in files
-        .odd()
-        .filter(|(path, why)| is_manifest(path) || why.contains("folder") || why.contains("submodule"))
-    {
+    for (path, why) in files.odd().filter(|(path, why)| is_manifest(path) || may_hold_manifests(*why)) {
         findings.add(Finding::new(path, format!("it {why}"), "or move it out of the service's folder"));
     }
     for (path, bytes) in files.iter() {
@@ -43,6 +40,14 @@ fn manifests(files: &Files) -> Result<Vec<Manifest>, Findings> {
 
 fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+/// What would be passed over with everything in it.
+fn may_hold_manifests(odd: Odd) -> bool {
+    match odd {
+        Odd::LinkedFolder | Odd::Submodule => true,
+        Odd::Leaves | Odd::Device | Odd::Name | Odd::Climbs | Odd::Kind => false,
+    }
 }
 
 fn is_manifest(path: &str) -> bool {

@@ -1,11 +1,12 @@
 //! `Workshop`: the programs, the cache and the sandbox that rendering needs, probed once.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cdn::wire::Source;
+use program::files::{Lock, LockError};
 use program::progress::Progress;
 
 use super::{RenderError, RenderRequest, Tools};
@@ -68,6 +69,9 @@ pub enum WorkshopError {
          kernel.unprivileged_userns_clone, user.max_user_namespaces), or say --sandbox best-effort"
     )]
     NoSandbox,
+    /// Another process has the cache.
+    #[error("cache: {0}")]
+    Taken(#[from] LockError),
     /// The cache cannot be made.
     #[error("cache {}: {why}; check the folder, its owner and its disk", path.display())]
     Cache {
@@ -86,6 +90,8 @@ pub struct Workshop(Arc<Inner>);
 struct Inner {
     git: Git,
     tools: Tools,
+    /// Two processes in one cache would clear away each other's work.
+    _lock: Lock,
 }
 
 impl Workshop {
@@ -93,10 +99,8 @@ impl Workshop {
     pub async fn open(settings: WorkshopSettings) -> Result<Self, WorkshopError> {
         let cache = settings.cache.clone();
         let fail = |why| WorkshopError::Cache { path: settings.cache.clone(), why };
-        tokio::task::spawn_blocking(move || program::files::create_directory(&cache, 0o700))
-            .await
-            .map_err(|panic| fail(std::io::Error::other(panic)))?
-            .map_err(fail)?;
+        let taken = tokio::task::spawn_blocking(move || take(&cache)).await;
+        let lock = taken.map_err(|panic| fail(std::io::Error::other(panic)))?.map_err(fail)??;
         let sandbox = Sandbox::probe(&settings.search_path).await;
         if !sandbox.closes_network() {
             if settings.confinement == Confinement::Require {
@@ -108,7 +112,7 @@ impl Workshop {
         environment.extend(settings.git_environment.iter().cloned());
         let program = find(&settings.git, &settings.search_path);
         let git = Git::new(program, &settings.cache, environment, settings.git_bounds);
-        Ok(Self(Arc::new(Inner { git, tools: Tools::new(&settings, sandbox) })))
+        Ok(Self(Arc::new(Inner { git, tools: Tools::new(&settings, sandbox), _lock: lock })))
     }
 
     /// The renderers.
@@ -124,7 +128,12 @@ impl Workshop {
     ) -> Result<Checkout, RenderError> {
         match &request.wanted.source {
             Source::Directory(directory) => {
-                Ok(Checkout::Folder(Directory::new(directory.path.clone().into())))
+                let path = PathBuf::from(&directory.path);
+                if !path.is_absolute() {
+                    let why = std::io::Error::other("it is not absolute");
+                    return Err(SourceError::Directory { path, why }.into());
+                }
+                Ok(Checkout::Folder(Directory::new(path)))
             }
             Source::Git(source) => {
                 let bad =
@@ -137,5 +146,18 @@ impl Workshop {
                 Ok(Checkout::Commit(git, Arc::new(commit)))
             }
         }
+    }
+}
+
+/// Makes the cache this process's own, and clears what a killed one has left.
+fn take(cache: &Path) -> std::io::Result<Result<Lock, LockError>> {
+    program::files::create_directory(cache, 0o700)?;
+    let lock = match Lock::acquire(cache) {
+        Ok(lock) => lock,
+        Err(held) => return Ok(Err(held)),
+    };
+    match std::fs::remove_dir_all(cache.join("render")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(Ok(lock)),
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
 
-use super::files::{BOUNDS, Files, FilesRefused};
+use super::files::{BOUNDS, Files, FilesRefused, Odd};
 use super::git::SourceError;
 
 /// A folder, by its absolute path.
@@ -17,10 +17,7 @@ pub(crate) struct Directory {
     path: PathBuf,
 }
 
-const LEAVES: &str = "is a link that leads out of the folder, or to nothing: put the file itself there";
-const LINKED_FOLDER: &str = "is a link to a folder: put the folder itself there";
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
-const DEVICE: &str = "is a device, a pipe or a socket";
 
 impl Directory {
     pub(crate) fn new(path: PathBuf) -> Self {
@@ -70,7 +67,10 @@ fn read_places(root: &PathBuf, places: &BTreeSet<String>) -> Result<Files, Unrea
                 return Err(Unread::Refused(FilesRefused::Missing(place.clone())));
             }
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::XDEV) => {
-                return Err(Unread::Refused(FilesRefused::Odd { path: place.clone(), why: LINKED_FOLDER }));
+                return Err(Unread::Refused(FilesRefused::Odd {
+                    path: place.clone(),
+                    why: Odd::LinkedFolder,
+                }));
             }
             Err(why) => return Err(fail(why)),
         }
@@ -126,7 +126,7 @@ impl Walk<'_> {
             }
             let Ok(name) = std::str::from_utf8(name) else {
                 let path = String::from_utf8_lossy(name).into_owned();
-                return Err(FilesRefused::Odd { path, why: "has a name that is not UTF-8: rename it" }.into());
+                return Err(FilesRefused::Odd { path, why: Odd::Name }.into());
             };
             let below = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
             self.entry(&below, entry.file_type(), depth)?;
@@ -134,11 +134,20 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// What a link that leads out leads to: only whether it is a folder is looked at.
+    fn behind(&self, below: &str) -> Odd {
+        let about = rustix::fs::statat(self.top, below, rustix::fs::AtFlags::empty());
+        match about.map(|about| FileType::from_raw_mode(about.st_mode)) {
+            Ok(FileType::Directory) => Odd::LinkedFolder,
+            Ok(_) | Err(_) => Odd::Leaves,
+        }
+    }
+
     fn entry(&mut self, below: &str, kind: FileType, depth: usize) -> Result<(), Stop> {
         let path = if self.place.is_empty() { below.to_owned() } else { format!("{}/{below}", self.place) };
         let is_link = kind == FileType::Symlink;
         if !is_link && !matches!(kind, FileType::RegularFile | FileType::Directory | FileType::Unknown) {
-            self.files.add_odd(path, DEVICE);
+            self.files.add_odd(path, Odd::Device);
             return Ok(());
         }
         match openat2(
@@ -148,10 +157,10 @@ impl Walk<'_> {
             Mode::empty(),
             BENEATH,
         ) {
-            Ok(opened) if is_folder(&opened)? && is_link => self.files.add_odd(path, LINKED_FOLDER),
+            Ok(opened) if is_folder(&opened)? && is_link => self.files.add_odd(path, Odd::LinkedFolder),
             Ok(opened) if is_folder(&opened)? => self.folder(below, depth + 1)?,
             Ok(opened) => take(opened, path, self.files)?,
-            Err(_) if is_link => self.files.add_odd(path, LEAVES),
+            Err(_) if is_link => self.files.add_odd(path, self.behind(below)),
             // It has gone since it was listed: the next pass sees what stands then.
             Err(rustix::io::Errno::NOENT) => {}
             Err(why) => return Err(why.into()),
@@ -166,7 +175,7 @@ fn is_folder(opened: &OwnedFd) -> Result<bool, Stop> {
 
 fn take(opened: OwnedFd, path: String, files: &mut Files) -> Result<(), Stop> {
     if FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) != FileType::RegularFile {
-        files.add_odd(path, DEVICE);
+        files.add_odd(path, Odd::Device);
         return Ok(());
     }
     let mut bytes = Vec::new();

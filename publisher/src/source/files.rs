@@ -19,11 +19,37 @@ pub(crate) struct FilesBounds {
 
 pub(crate) const BOUNDS: FilesBounds = FilesBounds { bytes: 128 << 20, count: 50_000, depth: 32 };
 
+/// Something in a source that is no file to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Odd {
+    /// A link that is not followed.
+    #[error("is a link that leads out of the folder, or to nothing: put the file itself there")]
+    Leaves,
+    /// A link that is not followed either: what lies behind it would be there twice.
+    #[error("is a link to a folder: put the folder itself there")]
+    LinkedFolder,
+    /// Another repository.
+    #[error("is a submodule, and submodules are off: put its files there")]
+    Submodule,
+    /// Nothing that can be read to an end.
+    #[error("is a device, a pipe or a socket: remove it")]
+    Device,
+    /// A name that no manifest can say.
+    #[error("has a name that is not UTF-8: rename it")]
+    Name,
+    /// A name that would be another place.
+    #[error("has a name that leads elsewhere: rename it")]
+    Climbs,
+    /// An entry of a tree that git does not have.
+    #[error("is of a kind that git does not have: look at the repository")]
+    Kind,
+}
+
 /// Files of a checkout by their path from its top, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     regular: BTreeMap<String, Vec<u8>>,
-    odd: BTreeMap<String, &'static str>,
+    odd: BTreeMap<String, Odd>,
     bytes: u64,
 }
 
@@ -42,7 +68,7 @@ pub enum FilesRefused {
         /// Its path.
         path: String,
         /// What it is.
-        why: &'static str,
+        why: Odd,
     },
 }
 
@@ -67,7 +93,7 @@ impl Files {
     }
 
     /// Notes something that is no file to be read.
-    pub(crate) fn add_odd(&mut self, path: String, why: &'static str) {
+    pub(crate) fn add_odd(&mut self, path: String, why: Odd) {
         self.odd.insert(path, why);
     }
 
@@ -77,7 +103,7 @@ impl Files {
     }
 
     /// What could not be taken, and why.
-    pub(crate) fn odd(&self) -> impl Iterator<Item = (&str, &'static str)> {
+    pub(crate) fn odd(&self) -> impl Iterator<Item = (&str, Odd)> {
         self.odd.iter().map(|(path, why)| (path.as_str(), *why))
     }
 

@@ -177,7 +177,7 @@ impl Git {
             next: "write a branch, a tag, a full ref or a full commit id",
         })?;
         self.prepare().await?;
-        let child = self.remote_command(remote, &self.0.cache)?;
+        let child = self.remote_command(remote, &self.0.cache, self.0.bounds.fetch_time.min(ASK_TIME))?;
         let child = child.args(["ls-remote", "--quiet", "--", remote.repository.as_str()]).args(&names);
         let said = child.run().await.map_err(|why| trouble::explain("ask", &remote.repository, why))?;
         tree::resolve(&String::from_utf8_lossy(&said.stdout), reference, &remote.repository)
@@ -235,7 +235,7 @@ impl Git {
         }
         forget_locks(folder).map_err(cache)?;
         let name = format!("refs/windlass/{}", Digest::of(wanted.as_bytes()).hex());
-        let child = self.remote_command(remote, folder)?.filling(folder, most);
+        let child = self.remote_command(remote, folder, self.0.bounds.fetch_time)?.filling(folder, most);
         let child = child
             .args([
                 "fetch",
@@ -306,6 +306,9 @@ fn forget_locks(folder: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Time to ask where a ref stands: one small exchange.
+const ASK_TIME: Duration = Duration::from_mins(1);
 
 /// The most that `cat-file` may say: the files and a line for each.
 const CAT_FILE_BYTES: u64 = BOUNDS.bytes + 256 * BOUNDS.count as u64;

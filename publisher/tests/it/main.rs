@@ -10,6 +10,7 @@ mod directory;
 mod git;
 mod helm;
 mod kustomize;
+mod moved;
 mod oracle;
 mod plain;
 mod program;

@@ -103,4 +103,8 @@ async fn e2_a_real_tree_is_published_once_its_secrets_are_named() {
     let rendered = bay.render_within(wanted(), "plain_secrets = [\"monitoring/*\"]").await.unwrap();
     assert!(rendered.bundle.len() > 90, "{}", rendered.bundle.len());
     assert!(rendered.images.len() > 5, "{:?}", rendered.images);
+    let url = format!("file://{}", tree.path().display());
+    let lines = "plain_secrets = [\"monitoring/*\"]";
+    let of_git = bay.render_within(from_git(&url, "manifests"), lines).await.unwrap();
+    assert_eq!(of_git.digest, rendered.digest);
 }

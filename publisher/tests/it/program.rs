@@ -47,6 +47,20 @@ fn once_publishes_a_service_and_prints_what_stands() {
     assert_eq!(String::from_utf8(run(&bench, &words).stdout).unwrap(), line);
 }
 
+/// What a person copies works.
+#[test]
+fn the_examples_of_settings_and_allow_list_are_accepted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let allow = folder.join("allow.example.toml").display().to_string();
+    let example = folder.join("example.toml").display().to_string();
+    let checked = Command::new(env!("CARGO_BIN_EXE_windlass-publisher"))
+        .env_clear()
+        .args(["--config", &example, "--allow", &allow, "--check-config"])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", stderr(&checked));
+}
+
 #[test]
 fn k2_mistakes_are_told_with_the_next_step_and_exit_code_two() {
     let bench = Bench::new();

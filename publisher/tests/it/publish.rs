@@ -100,6 +100,7 @@ async fn what_has_not_changed_is_not_rendered_and_what_has_is() {
     moved.namespace = "elsewhere".to_owned();
     let moved = publisher.publish(&moved, &Silent).await.unwrap();
     assert_eq!((moved.outcome, moved.bundle, moved.put_bytes), (Outcome::Published, next.bundle, 0));
+    drop(publisher);
     // And so is what the allow list says about secrets.
     bench.allow(
         "[[allow]]\nservices = [\"*/*\"]\nrepository = \"**\"\nlocal = true\nplain_secrets = [\"x\"]\n",
@@ -271,7 +272,7 @@ async fn a_bucket_holds_what_a_folder_holds() {
         s3_credentials_file: Some(bench.path("aws")),
         s3_ca_file: None,
     };
-    let settings = publisher::Settings { store, ..bench.settings("cache") };
+    let settings = publisher::Settings { store, ..bench.settings("cache-of-the-bucket") };
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.yaml", map("a", "1"));
     let wanted = from_folder(folder.path(), "");

@@ -85,8 +85,13 @@ impl Git {
     }
 
     /// A `git` that may speak to one repository, by its one protocol, with its credential.
-    pub(super) fn remote_command(&self, remote: &Remote, folder: &Path) -> Result<Child, SourceError> {
-        let child = self.command(folder, self.0.bounds.fetch_time)?;
+    pub(super) fn remote_command(
+        &self,
+        remote: &Remote,
+        folder: &Path,
+        time: Duration,
+    ) -> Result<Child, SourceError> {
+        let child = self.command(folder, time)?;
         let allowed = match remote.repository.protocol() {
             Protocol::Https => "https",
             Protocol::Ssh => "ssh",

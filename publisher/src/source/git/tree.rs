@@ -7,7 +7,7 @@ use cdn::digest::Hasher;
 use cdn::document::Revision;
 
 use super::{Resolved, SourceError, is_commit};
-use crate::source::files::{BOUNDS, Files, FilesRefused};
+use crate::source::files::{BOUNDS, Files, FilesRefused, Odd};
 use crate::source::path::{join, parent, within};
 use crate::source::repository::Repository;
 
@@ -31,8 +31,6 @@ enum Kind {
     Submodule,
 }
 
-const SUBMODULE: &str = "is a submodule, and submodules are off: put its files there";
-const LEAVES: &str = "is a link that leads out of the folder, or to nothing: put the file itself there";
 /// Bytes of a link's target.
 const LINK_BYTES: u64 = 4 << 10;
 /// Entries of one commit.
@@ -109,13 +107,12 @@ impl Tree {
             let tab = line.iter().position(|byte| *byte == b'\t');
             let (about, path) = line.split_at(tab.unwrap_or(line.len()));
             let path = path.get(1..).unwrap_or_default();
-            let text = std::str::from_utf8(path)
-                .map_err(|_| odd(path, "has a name that is not UTF-8: rename it"))?;
+            let text = std::str::from_utf8(path).map_err(|_| odd(path, Odd::Name))?;
             let about = String::from_utf8_lossy(about).into_owned();
-            let entry = entry(&about).ok_or_else(|| odd(path, "is of a kind that git does not have"))?;
+            let entry = entry(&about).ok_or_else(|| odd(path, Odd::Kind))?;
             // git's own check at the fetch refuses these too; a path that climbs must not depend on it.
             if join("", text).as_deref() != Ok(text) {
-                return Err(odd(path, "has a name that leads elsewhere"));
+                return Err(odd(path, Odd::Climbs));
             }
             entries.insert(text.to_owned(), entry);
             if entries.len() > ENTRIES {
@@ -139,13 +136,13 @@ impl Tree {
         if let Some(absent) = places.iter().find(|place| !self.has(place)) {
             return Err(FilesRefused::Missing(absent.clone()));
         }
-        let mut wanted = Wanted { entries: Vec::new(), submodules: Vec::new(), places };
+        let mut wanted = Wanted { entries: Vec::new(), submodules: Vec::new(), places, tree: self };
         let mut bytes = 0;
         for (path, entry) in self.below(places) {
             match entry.kind {
                 Kind::Submodule => wanted.submodules.push(path),
                 Kind::Link if entry.bytes > LINK_BYTES => {
-                    return Err(FilesRefused::Odd { path: path.to_owned(), why: LEAVES });
+                    return Err(FilesRefused::Odd { path: path.to_owned(), why: Odd::Leaves });
                 }
                 Kind::File | Kind::Link => wanted.entries.push((path, entry)),
             }
@@ -162,7 +159,14 @@ impl Tree {
     }
 
     fn has(&self, place: &str) -> bool {
-        place.is_empty() || self.below(&BTreeSet::from([place.to_owned()])).next().is_some()
+        self.entries.contains_key(place) || self.is_folder(place)
+    }
+
+    fn is_folder(&self, path: &str) -> bool {
+        path.is_empty() || {
+            let below = format!("{path}/");
+            self.entries.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below))
+        }
     }
 
     fn below<'t>(&'t self, places: &'t BTreeSet<String>) -> impl Iterator<Item = (&'t str, &'t Entry)> {
@@ -190,6 +194,7 @@ pub(super) struct Wanted<'t> {
     entries: Vec<(&'t str, &'t Entry)>,
     submodules: Vec<&'t str>,
     places: &'t BTreeSet<String>,
+    tree: &'t Tree,
 }
 
 impl Wanted<'_> {
@@ -215,7 +220,7 @@ impl Wanted<'_> {
     fn collect(&self, contents: &BTreeMap<&str, (&Entry, &[u8])>) -> Result<Files, FilesRefused> {
         let mut files = Files::default();
         for path in &self.submodules {
-            files.add_odd((*path).to_owned(), SUBMODULE);
+            files.add_odd((*path).to_owned(), Odd::Submodule);
         }
         for (path, (entry, content)) in contents {
             if entry.kind == Kind::File {
@@ -223,8 +228,8 @@ impl Wanted<'_> {
                 continue;
             }
             match self.target(path, content, contents) {
-                Some(content) => files.add((*path).to_owned(), content.to_vec())?,
-                None => files.add_odd((*path).to_owned(), LEAVES),
+                Ok(content) => files.add((*path).to_owned(), content.to_vec())?,
+                Err(odd) => files.add_odd((*path).to_owned(), odd),
             }
         }
         Ok(files)
@@ -236,19 +241,23 @@ impl Wanted<'_> {
         link: &str,
         content: &'c [u8],
         contents: &BTreeMap<&str, (&'c Entry, &'c [u8])>,
-    ) -> Option<&'c [u8]> {
+    ) -> Result<&'c [u8], Odd> {
         let (mut at, mut content) = (link.to_owned(), content);
-        let place = self.places.iter().find(|place| within(link, place))?;
+        let place = self.places.iter().find(|place| within(link, place)).ok_or(Odd::Leaves)?;
         for _ in 0..8 {
-            let text = std::str::from_utf8(content).ok()?;
-            at = join(parent(&at), text).ok().filter(|path| within(path, place))?;
-            let (entry, next) = contents.get(at.as_str())?;
+            let text = std::str::from_utf8(content).map_err(|_| Odd::Leaves)?;
+            at = join(parent(&at), text).map_err(|_| Odd::Leaves)?;
+            if self.tree.is_folder(&at) {
+                return Err(Odd::LinkedFolder);
+            }
+            let next = contents.get(at.as_str()).filter(|_| within(&at, place));
+            let (entry, next) = next.ok_or(Odd::Leaves)?;
             content = next;
             if entry.kind == Kind::File {
-                return Some(content);
+                return Ok(content);
             }
         }
-        None
+        Err(Odd::Leaves)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::source::git::SourceError;
 use crate::source::repository::{Protocol, Repository};
 
 /// What git says, what it means, and the next step; the first that fits.
-const KNOWN: [(&str, &str, &str); 14] = [
+const KNOWN: [(&str, &str, &str); 15] = [
     ("Could not resolve host", "its host's name has no address", "check the name, and this machine's DNS"),
     (
         "Could not resolve hostname",
@@ -37,6 +37,7 @@ const KNOWN: [(&str, &str, &str); 14] = [
         "it wants a credential",
         "name one in the allow list's entry: credential = \"...\"",
     ),
+    ("unadvertised object", "it gives no single commits", "write a branch or a tag"),
     ("returned error: 301", "it has moved", "write the new URL: redirects are not followed"),
     ("returned error: 302", "it has moved", "write the new URL: redirects are not followed"),
     ("returned error: 308", "it has moved", "write the new URL: redirects are not followed"),

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::{Git, GitBounds, Remote};
 use crate::allow::Credential;
 
+const TIME: std::time::Duration = std::time::Duration::from_secs(1);
 const CANARY: &str = "canary-4f1d";
 
 fn git() -> Git {
@@ -29,7 +30,7 @@ fn d6_a_token_is_in_the_environment_of_its_host_alone_and_never_in_an_argument()
     writeln!(file, "{CANARY}").expect("written");
     let repository = "https://git.example.com/a.git".parse().expect("a repository");
     let remote = Remote { repository, credential: Some(credential("git.example.com", file.path())) };
-    let child = git().remote_command(&remote, Path::new("/cache")).expect("a command");
+    let child = git().remote_command(&remote, Path::new("/cache"), TIME).expect("a command");
     let child = child.args(["ls-remote", remote.repository.as_str()]);
     let words: Vec<String> = child.words().iter().map(|word| word.to_string_lossy().into_owned()).collect();
     assert!(!words.join(" ").contains(CANARY), "{words:?}");
@@ -48,7 +49,8 @@ fn c2_a_credential_is_not_given_to_another_host() {
     writeln!(file, "{CANARY}").expect("written");
     let repository = "https://elsewhere.example.com/a.git".parse().expect("a repository");
     let remote = Remote { repository, credential: Some(credential("git.example.com", file.path())) };
-    let refused = git().remote_command(&remote, Path::new("/cache")).expect_err("another host").to_string();
+    let refused =
+        git().remote_command(&remote, Path::new("/cache"), TIME).expect_err("another host").to_string();
     assert!(refused.contains("it is for git.example.com") && !refused.contains(CANARY), "{refused}");
 }
 
@@ -56,12 +58,14 @@ fn c2_a_credential_is_not_given_to_another_host() {
 fn c5_ssh_goes_only_to_hosts_whose_key_is_known() {
     let remote =
         |credential| Remote { repository: "git@git.example.com:a.git".parse().expect("ssh"), credential };
-    let refused =
-        git().remote_command(&remote(None), Path::new("/cache")).expect_err("no credential").to_string();
+    let refused = git()
+        .remote_command(&remote(None), Path::new("/cache"), TIME)
+        .expect_err("no credential")
+        .to_string();
     assert!(refused.contains("known_hosts_file"), "{refused}");
     let mut with = credential("git.example.com", Path::new("/p"));
     (with.ssh_key_file, with.known_hosts_file) = (Some("/keys/id".into()), Some("/keys/known hosts".into()));
-    let child = git().remote_command(&remote(Some(with)), Path::new("/cache")).expect("a command");
+    let child = git().remote_command(&remote(Some(with)), Path::new("/cache"), TIME).expect("a command");
     let ssh = child.environment().iter().find(|(name, _)| name == "GIT_SSH_COMMAND").expect("an ssh command");
     let ssh = ssh.1.to_string_lossy();
     for option in ["StrictHostKeyChecking=yes", "'UserKnownHostsFile=\"/keys/known hosts\"'", "-F /dev/null"]
