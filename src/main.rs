@@ -12,6 +12,7 @@ mod content;
 mod contexts;
 mod credential;
 mod delete;
+mod demo;
 mod describe;
 mod diff;
 mod exit;
@@ -69,9 +70,11 @@ fn main() -> ExitCode {
 
 /// Runs the command until it ends, or Ctrl-C does.
 async fn run(command: cli::Command, session: &Session) -> Exit {
+    // The demo ends its programs by itself, and takes its folder away.
+    let ends_itself = matches!(command, cli::Command::Demo(_));
     let ended = tokio::select! {
         ended = Box::pin(command.run(session)) => ended,
-        _ = tokio::signal::ctrl_c() => return Exit::Interrupted,
+        _ = tokio::signal::ctrl_c(), if !ends_itself => return Exit::Interrupted,
     };
     match ended {
         Ok(exit) => exit,

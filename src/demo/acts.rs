@@ -12,13 +12,13 @@ use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Bundle, Digest, Limits, ServiceName};
 use serde_json::Value;
 
+use super::Demo;
 use super::description::{Description, Tools};
 use super::fleet::{Fleet, GLANCE, PATIENCE};
 use super::repository::Repository;
 use super::site::{INTERVAL, Site, is_synced};
 use super::story::{Story, bytes, time};
 use super::workshop::Workshop;
-use super::Demo;
 use crate::session::Session;
 use crate::table::{Look, Table};
 
@@ -41,7 +41,9 @@ struct Stored {
 impl<'o> Acts<'o> {
     /// Starts everything but the sites.
     pub(super) async fn prepare(demo: &Demo, session: &Session, story: Story<'o>) -> Result<Self> {
-        story.line("Windlass: from a git commit to running sites, by pull only. All of it in this one process.")?;
+        story.line(
+            "Windlass: from a git commit to running sites, by pull only. All of it in this one process.",
+        )?;
         let workshop = Workshop::new()?;
         let repository = Repository::make(workshop.path("repository"), demo).await?;
         let description = match &demo.source {
@@ -65,10 +67,16 @@ impl<'o> Acts<'o> {
     async fn publish(&mut self) -> Result<()> {
         let services = self.description.services();
         self.story.step(1, "Publish: manifests become signed, content-addressed bundles")?;
-        self.story.say(&format!("source: {}, commit {}", self.repository.what, self.repository.head().await?))?;
+        self.story.say(&format!(
+            "source: {}, commit {}",
+            self.repository.what,
+            self.repository.head().await?
+        ))?;
         if !self.description.left_out.is_empty() {
             let names = self.description.left_out.join(", ");
-            self.story.say(&format!("left out, for want of kustomize (or kubectl) and helm on this machine: {names}"))?;
+            self.story.say(&format!(
+                "left out, for want of kustomize (or kubectl) and helm on this machine: {names}"
+            ))?;
         }
         let begun = Instant::now();
         self.description.apply(&self.fleet.server).await?;
@@ -79,7 +87,13 @@ impl<'o> Acts<'o> {
         for stored in releases.iter().map(|release| self.stored(release)) {
             let Stored { release, stored_bytes, .. } = stored?;
             let (tar, stored) = (bytes(release.length), bytes(stored_bytes));
-            table.row([release.service.to_string(), release.bundle.short(), release.objects.to_string(), tar, stored]);
+            table.row([
+                release.service.to_string(),
+                release.bundle.short(),
+                release.objects.to_string(),
+                tar,
+                stored,
+            ]);
         }
         self.story.line(&indent(&table.render(Look { colour: false, wide: false })))?;
         self.story.say(&format!("{services} services rendered, packed, signed and stored in {}", time(took)))
@@ -88,25 +102,26 @@ impl<'o> Acts<'o> {
     async fn join(&mut self, demo: &Demo, session: &Session) -> Result<()> {
         self.story.step(2, "Run: each site polls the api, fetches from the CDN, verifies, applies")?;
         let wanted = self.current().await?;
-        let sites = self.description.sites.clone();
-        for (number, (name, labels)) in sites.iter().enumerate() {
-            let cluster = if number == 0 && demo.kube_context.is_some() { Some(demo) } else { None };
-            if cluster.is_some() {
-                self.show_plan(demo, session).await?;
-            }
-            let begun = Instant::now();
-            let mut site = Site::join(&self.fleet, name, labels, cluster).await?;
+        if demo.kube_context.is_some() {
+            self.show_plan(demo, session).await?;
+        }
+        let begun = Instant::now();
+        for (number, (name, labels)) in self.description.sites.iter().enumerate() {
+            let cluster = (number == 0 && demo.kube_context.is_some()).then_some(demo);
+            self.sites.push(Site::join(&self.fleet, name, labels, cluster).await?);
+        }
+        for site in &mut self.sites {
             let ready = site.until("everything synced", |status| is_synced(status, &wanted)).await?;
             let status = site.status();
             let pass = status.pass.as_ref().context("a pass was made")?;
             let objects: u64 = pass.services.iter().map(|service| service.objects).sum();
             self.story.say(&format!(
-                "{name}: joined, polled, fetched {} from the CDN, verified {} bundles, applied {objects} objects - {} in all",
+                "{}: joined, polled, fetched {} from the CDN, verified {} bundles, applied {objects} objects - {} after the start",
+                site.name,
                 bytes(status.network.content_bytes),
                 pass.services.len(),
                 time(ready - begun),
             ))?;
-            self.sites.push(site);
         }
         self.story.say(&format!("(these agents look every {INTERVAL}; in a fleet it is every two minutes)"))
     }
@@ -133,7 +148,9 @@ impl<'o> Acts<'o> {
         let moved_before = self.fleet.served_bytes();
         let committed = Instant::now();
         let Some(change) = self.repository.raise_a_tag(&path).await? else {
-            return self.story.say("no plain manifest in it names an image with a numbered tag: nothing to change");
+            return self
+                .story
+                .say("no plain manifest in it names an image with a numbered tag: nothing to change");
         };
         self.story.say(&format!("{}: {} -> {}", change.file, change.from, change.to))?;
         let releases = self.until_released(before.len(), &known).await?;
@@ -143,8 +160,16 @@ impl<'o> Acts<'o> {
             last = last.max(site.until("the changed release", |status| is_synced(status, &wanted)).await?);
         }
         let changed: Vec<_> = releases.iter().filter(|release| !known.contains(&release.bundle)).collect();
-        let names: Vec<_> = changed.iter().map(|release| format!("{} is now {}", release.service, release.bundle.short())).collect();
-        self.story.say(&format!("{} of {} digests changed: {}", changed.len(), releases.len(), names.join(", ")))?;
+        let names: Vec<_> = changed
+            .iter()
+            .map(|release| format!("{} is now {}", release.service, release.bundle.short()))
+            .collect();
+        self.story.say(&format!(
+            "{} of {} digests changed: {}",
+            changed.len(),
+            releases.len(),
+            names.join(", ")
+        ))?;
         let moved = self.fleet.served_bytes() - moved_before;
         self.story.say(&format!(
             "{} moved from the CDN to {} sites; {} from commit to applied at the last site",
@@ -155,7 +180,8 @@ impl<'o> Acts<'o> {
     }
 
     async fn break_everything(&mut self) -> Result<()> {
-        self.story.step(4, "Break: api and CDN are switched off, files are damaged, an agent is restarted")?;
+        self.story
+            .step(4, "Break: api and CDN are switched off, files are damaged, an agent is restarted")?;
         self.fleet.stop_api_and_cdn().await?;
         self.story.say("api: off. CDN: off. Sites are on their own.")?;
         let folders = self.sites.iter().filter(|site| site.folder.is_some()).count();
@@ -192,7 +218,11 @@ impl<'o> Acts<'o> {
             tokio::time::sleep(GLANCE).await;
         }
         let name = file.strip_prefix(&folder).unwrap_or(&file).display().to_string();
-        let how = if restarts { "damaged while its agent was off; the agent started with nothing but its disk" } else { "damaged" };
+        let how = if restarts {
+            "damaged while its agent was off; the agent started with nothing but its disk"
+        } else {
+            "damaged"
+        };
         self.story.say(&format!("{}: {name} {how}: healed after {}", site.name, time(begun.elapsed())))
     }
 
@@ -202,9 +232,15 @@ impl<'o> Acts<'o> {
         let before: Vec<u64> = self.sites.iter().map(|site| site.status().network.polls).collect();
         self.fleet.start_api_and_cdn().await?;
         for (site, polls) in self.sites.iter_mut().zip(before) {
-            site.until("a poll that is answered", |status| status.network.connected && status.network.polls > polls).await?;
+            site.until("a poll that is answered", |status| {
+                status.network.connected && status.network.polls > polls
+            })
+            .await?;
         }
-        self.story.say(&format!("every site polls again after {}; none had anything to catch up", time(begun.elapsed())))
+        self.story.say(&format!(
+            "every site polls again after {}; none had anything to catch up",
+            time(begun.elapsed())
+        ))
     }
 
     async fn sum_up(&mut self) -> Result<()> {
@@ -215,7 +251,8 @@ impl<'o> Acts<'o> {
             let status = site.status();
             let services = status.pass.as_ref().map(|pass| pass.services.clone()).unwrap_or_default();
             let synced = services.iter().filter(|service| service.sync == Sync::Synced).count();
-            let health = services.iter().fold(cdn::document::Health::Unknown, |all, service| all.and(service.health));
+            let health =
+                services.iter().fold(cdn::document::Health::Unknown, |all, service| all.and(service.health));
             let health = match (&site.folder, health) {
                 (Some(_), cdn::document::Health::Unknown) => "Unknown (a folder)".to_owned(),
                 (_, health) => format!("{health:?}"),
@@ -247,9 +284,19 @@ impl<'o> Acts<'o> {
         let url = self.fleet.server.url();
         self.story.line(&format!("\nIt goes on running. api: {url}   CDN: {}", self.fleet.cdn_url()))?;
         self.story.line("Three things to try, in another terminal:")?;
-        self.story.line(&format!("  1. change a manifest:   cd {} && $EDITOR plain/web/deployment.yaml && git commit -am change", self.repository.folder().display()))?;
-        self.story.line(&format!("  2. damage a site:       rm -r {}/* && sleep 2 && ls {}", folder.display(), folder.display()))?;
-        self.story.line(&format!("  3. look at the fleet:   windlass --server {url} --token-file {} get clusters", token.display()))?;
+        self.story.line(&format!(
+            "  1. change a manifest:   cd {} && $EDITOR plain/web/deployment.yaml && git commit -am change",
+            self.repository.folder().display()
+        ))?;
+        self.story.line(&format!(
+            "  2. damage a site:       rm -r {}/* && sleep 2 && ls {}",
+            folder.display(),
+            folder.display()
+        ))?;
+        self.story.line(&format!(
+            "  3. look at the fleet:   windlass --server {url} --token-file {} get clusters",
+            token.display()
+        ))?;
         self.story.line("Ctrl-C ends it and leaves nothing behind.")
     }
 
@@ -290,8 +337,13 @@ impl<'o> Acts<'o> {
         };
         let root = fs::read(self.fleet.workshop.path("root/1.json")).context("read root 1")?;
         let trust = Trust::begin(self.fleet.workshop.fleet, &root)?;
-        let verified = Verified::check(&trust, &release.service, &read(&release.digest)?, &MinSeqs::default())?;
-        let place = verified.encodings().iter().find(|place| place.encoding == Encoding::Zst).context("no zst encoding")?;
+        let verified =
+            Verified::check(&trust, &release.service, &read(&release.digest)?, &MinSeqs::default())?;
+        let place = verified
+            .encodings()
+            .iter()
+            .find(|place| place.encoding == Encoding::Zst)
+            .context("no zst encoding")?;
         let content = verified.open(place, &read(&place.digest)?, Limits::DEFAULT)?;
         Ok(Stored { release: release.clone(), stored_bytes: place.length, bundle: content.bundle().clone() })
     }

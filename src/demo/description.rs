@@ -49,13 +49,15 @@ impl Description {
     /// The example's fleet, from the repository's own description.
     pub(super) fn example(repository: &Repository, tools: Tools) -> Result<Self> {
         let text = repository.read("fleet.yaml")?;
-        let documents = yaml::read(text.as_bytes(), YamlLimits::default()).context("read the example's fleet.yaml")?;
+        let documents =
+            yaml::read(text.as_bytes(), YamlLimits::default()).context("read the example's fleet.yaml")?;
         let mut description = Self { documents: Vec::new(), sites: BTreeMap::new(), left_out: Vec::new() };
         for mut document in documents.into_iter().map(|read| read.value) {
             let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             match document["kind"].as_str() {
                 Some("Cluster") => {
-                    let labels = serde_json::from_value(document["metadata"]["labels"].take()).context("read labels")?;
+                    let labels = serde_json::from_value(document["metadata"]["labels"].take())
+                        .context("read labels")?;
                     description.sites.insert(name, labels);
                 }
                 Some("Source") => {
@@ -79,7 +81,8 @@ impl Description {
         let service = json!({
             "source": "yours", "path": path, "namespace": "default", "renderer": renderer(&folder), "clusters": names,
         });
-        let document = |kind: &str, spec| json!({ "kind": kind, "metadata": { "name": "yours" }, "spec": spec });
+        let document =
+            |kind: &str, spec| json!({ "kind": kind, "metadata": { "name": "yours" }, "spec": spec });
         let documents = vec![document("Source", source), document("ServiceDeployment", service)];
         Self { documents, sites, left_out: Vec::new() }
     }
@@ -99,7 +102,8 @@ impl Description {
             };
             let name = document["metadata"]["name"].as_str().unwrap_or_default();
             let path = format!("/v1/{room}/default/{name}");
-            let _made: Value = server.change(Method::PUT, &path, Some(&document["spec"]), Terms::default()).await?;
+            let _made: Value =
+                server.change(Method::PUT, &path, Some(&document["spec"]), Terms::default()).await?;
         }
         Ok(())
     }
@@ -109,7 +113,10 @@ impl Description {
 fn renderer(folder: &Path) -> Value {
     if folder.join("Chart.yaml").is_file() {
         json!({ "helm": {} })
-    } else if ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| folder.join(name).is_file()) {
+    } else if ["kustomization.yaml", "kustomization.yml", "Kustomization"]
+        .iter()
+        .any(|name| folder.join(name).is_file())
+    {
         json!({ "kustomize": {} })
     } else {
         json!({ "plain": {} })

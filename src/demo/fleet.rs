@@ -62,7 +62,10 @@ impl Fleet {
         let relay = Relay::bind(api_address, crossed.clone()).await?;
         let api_url = format!("http://{}", relay.address()?);
         let relay = Running::start("the wire in front of the api", |stop| relay.serve(stop));
-        let admin = workshop.keep("admin-token", cdn::secret::Token::random(cdn::secret::TokenKind::Admin, None).secret().expose())?;
+        let admin = workshop.keep(
+            "admin-token",
+            cdn::secret::Token::random(cdn::secret::TokenKind::Admin, None).secret().expose(),
+        )?;
         let token = Secret::new(program::settings::read_secret(&admin).context("read the admin token")?);
         let client = Client::new(&Settings::new("windlass-demo"))?;
         let server = Server::new(client, &format!("http://{api_address}"), token);
@@ -85,7 +88,8 @@ impl Fleet {
 
     /// Starts both, for the first time or again, at the same addresses.
     pub(super) async fn start_api_and_cdn(&mut self) -> Result<()> {
-        let mirror = Mirror::bind(self.cdn_address, &MirrorSettings::new(self.workshop.path("store"))).await?;
+        let mirror =
+            Mirror::bind(self.cdn_address, &MirrorSettings::new(self.workshop.path("store"))).await?;
         self.served.push(mirror.served());
         self.cdn = Some(Running::start("the CDN", async move |stop| {
             mirror.serve(stop).await;
@@ -128,7 +132,10 @@ impl Fleet {
         let made: Value = self.server.create("/v1/publishers", &json!({ "name": "demo" })).await?;
         let room = &self.workshop;
         room.keep("publisher-token", made["token"].as_str().context("the api gave no token")?)?;
-        let allow = format!("[[allow]]\nservices = [\"default/*\"]\nrepository = \"{}\"\nlocal = true\n", repository.url());
+        let allow = format!(
+            "[[allow]]\nservices = [\"default/*\"]\nrepository = \"{}\"\nlocal = true\n",
+            repository.url()
+        );
         room.keep("allow.toml", &allow)?;
         let PublisherArgs { settings } = PublisherArgs::try_parse_from([
             "windlass-publisher",
@@ -151,7 +158,8 @@ impl Fleet {
             "--observe-listen",
             "off",
         ])?;
-        self.publisher = Some(Running::start("the publisher", |stop| Box::pin(publisher::run(settings, stop))));
+        self.publisher =
+            Some(Running::start("the publisher", |stop| Box::pin(publisher::run(settings, stop))));
         Ok(())
     }
 
@@ -175,13 +183,16 @@ impl Fleet {
         let services: Vec<Service> = self.server.list("/v1/services", &Query::default()).await?;
         let mut current = Vec::new();
         for service in services {
-            if let Some(published) = service.publish.filter(|said| said.status.outcome != cdn::wire::Outcome::Published
-                && said.status.outcome != cdn::wire::Outcome::Unchanged)
-            {
+            if let Some(published) = service.publish.filter(|said| {
+                said.status.outcome != cdn::wire::Outcome::Published
+                    && said.status.outcome != cdn::wire::Outcome::Unchanged
+            }) {
                 bail!("{} was not published: {}", service.name, published.status.message);
             }
-            let releases: Vec<Release> =
-                self.server.list(&format!("/v1/services/{}/releases", service.name), &Query::default()).await?;
+            let releases: Vec<Release> = self
+                .server
+                .list(&format!("/v1/services/{}/releases", service.name), &Query::default())
+                .await?;
             current.extend(releases.into_iter().find(|release| release.current));
         }
         Ok(current)

@@ -33,7 +33,11 @@ impl Crossed {
     /// How many bytes of these texts are in it, as they are or as base64.
     pub(super) fn bytes_of<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> usize {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.into_iter().filter(|text| forms(text).iter().any(|form| contains(&kept, form))).map(str::len).sum()
+        texts
+            .into_iter()
+            .filter(|text| forms(text).iter().any(|form| contains(&kept, form)))
+            .map(str::len)
+            .sum()
     }
 }
 

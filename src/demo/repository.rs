@@ -74,7 +74,8 @@ impl Repository {
         for file in manifests(&self.folder.join(path))? {
             let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
             let Some((from, to)) = text.lines().find_map(raised) else { continue };
-            fs::write(&file, text.replacen(&from, &to, 1)).with_context(|| format!("write {}", file.display()))?;
+            fs::write(&file, text.replacen(&from, &to, 1))
+                .with_context(|| format!("write {}", file.display()))?;
             self.commit("raise an image's tag").await?;
             let file = file.strip_prefix(&self.folder).unwrap_or(&file).display().to_string();
             return Ok(Some(Change { file, from, to }));
@@ -96,7 +97,14 @@ impl Repository {
 
 /// An image with a tag that ends in a number, and the same with the number raised by one.
 fn raised(line: &str) -> Option<(String, String)> {
-    let image = line.trim().trim_start_matches("- ").strip_prefix("image:")?.split('#').next()?.trim().trim_matches('"');
+    let image = line
+        .trim()
+        .trim_start_matches("- ")
+        .strip_prefix("image:")?
+        .split('#')
+        .next()?
+        .trim()
+        .trim_matches('"');
     let (name, tag) = image.rsplit_once(':')?;
     if tag.contains('/') || tag.contains('{') || name.is_empty() {
         return None;

@@ -45,8 +45,12 @@ impl Site {
         let token = made["token"].as_str().context("the api gave no token")?;
         let token = fleet.workshop.keep(&format!("{name}.join-token"), token)?;
         let folder = fleet.workshop.path(format!("sites/{name}"));
-        let mut arguments: Vec<OsString> = ["windlass-agent", "--name", name, "--observe-listen", "off"].map(OsString::from).into();
-        arguments.extend(["--poll-interval", INTERVAL, "--sync-interval", INTERVAL, "--api", &fleet.api_url].map(OsString::from));
+        let mut arguments: Vec<OsString> =
+            ["windlass-agent", "--name", name, "--observe-listen", "off"].map(OsString::from).into();
+        arguments.extend(
+            ["--poll-interval", INTERVAL, "--sync-interval", INTERVAL, "--api", &fleet.api_url]
+                .map(OsString::from),
+        );
         arguments.extend(["--join-token-file".into(), token.into_os_string()]);
         arguments.extend(["--state".into(), fleet.workshop.path(format!("state/{name}")).into_os_string()]);
         let folder = match cluster {
@@ -54,7 +58,8 @@ impl Site {
                 arguments.extend(["--target".into(), "kubernetes".into()]);
                 arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
                 let file = demo.kubeconfig.iter();
-                arguments.extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
+                arguments
+                    .extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
                 None
             }
             None => {
@@ -101,7 +106,9 @@ impl Site {
                 return Err(failure.context(format!("at {}", self.name)));
             }
             let left = PATIENCE.saturating_sub(begun.elapsed());
-            let changed = tokio::time::timeout(left.min(std::time::Duration::from_secs(1)), self.status.changed()).await;
+            let changed =
+                tokio::time::timeout(left.min(std::time::Duration::from_secs(1)), self.status.changed())
+                    .await;
             if left.is_zero() || matches!(changed, Ok(Err(_))) {
                 bail!("{} did not get there: {what}; it says: {}", self.name, self.problems());
             }
@@ -110,7 +117,8 @@ impl Site {
 
     fn problems(&self) -> String {
         let status = self.status();
-        let holds: Vec<_> = status.holds().iter().map(|hold| format!("{}: {}", hold.reason.code(), hold.message)).collect();
+        let holds: Vec<_> =
+            status.holds().iter().map(|hold| format!("{}: {}", hold.reason.code(), hold.message)).collect();
         format!("{} {}", status.network.problem, holds.join("; "))
     }
 }

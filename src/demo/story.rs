@@ -41,5 +41,9 @@ pub(super) fn bytes(count: u64) -> String {
 
 /// A time as people read it.
 pub(super) fn time(time: Duration) -> String {
-    if time < Duration::from_secs(10) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(10) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
 }

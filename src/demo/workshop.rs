@@ -23,7 +23,8 @@ pub(super) struct Workshop {
 impl Workshop {
     /// Makes the folder and the keys.
     pub(super) fn new() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("windlass-demo-").tempdir().context("make the demo's folder")?;
+        let folder =
+            tempfile::Builder::new().prefix("windlass-demo-").tempdir().context("make the demo's folder")?;
         let [root, desired, routes, release] = std::array::from_fn(|_| SigningKey::random());
         let document = Root {
             version: 1,
@@ -42,7 +43,8 @@ impl Workshop {
         let root_1 = Envelope::sign(&document, &[&root]).to_bytes();
         let workshop = Self { folder, fleet: Digest::of(&root_1) };
         for room in ["root", "store", "publisher"] {
-            create_directory(&workshop.path(room), 0o700).with_context(|| format!("make the folder {room}"))?;
+            create_directory(&workshop.path(room), 0o700)
+                .with_context(|| format!("make the folder {room}"))?;
         }
         workshop.write("root/1.json", &root_1, PUBLIC)?;
         workshop.keep("desired.key", desired.to_text().expose())?;
