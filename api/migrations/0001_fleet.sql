@@ -95,7 +95,8 @@ create table clusters (
     version bigint not null
 );
 
-create index clusters_change on clusters (change);
+-- Replicas read it in this order, page by page.
+create index clusters_change on clusters (change, id);
 create index clusters_stale_ones on clusters (stale) where stale = 1;
 
 -- The labels again, one a row: what a selector of a list is answered from. clusters.labels is what counts.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use cdn::Digest;
 use program::observe::Part;
 use store::Store;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::db::Db;
@@ -43,8 +43,8 @@ pub(crate) struct App {
 #[derive(Debug)]
 pub(crate) struct Passes {
     pub(crate) asked: AtomicU64,
-    pub(crate) served: AtomicU64,
-    pub(crate) turn: Mutex<()>,
+    /// Up to which asker a pass has been tried.
+    pub(crate) tried: watch::Sender<u64>,
     pub(crate) wake: Notify,
     pub(crate) part: Part,
 }
@@ -59,8 +59,7 @@ pub(crate) struct Follow {
 
 impl Passes {
     pub(crate) fn new(part: Part) -> Self {
-        let (asked, served) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { asked, served, turn: Mutex::new(()), wake: Notify::new(), part }
+        Self { asked: AtomicU64::new(0), tried: watch::Sender::new(0), wake: Notify::new(), part }
     }
 }
 

@@ -30,7 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) type Conn = AnyConnection;
@@ -38,6 +38,10 @@ pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How long a request waits for a connection, or for its turn to write.
 const WAIT: Duration = Duration::from_secs(10);
+const UNOPENED: &str =
+    "the database cannot be opened; check the path or address, and that this user may write there";
+const DAMAGED: &str = "the database file is damaged; put the last backup in its place. Agents keep what they run, and \
+                       `windlass recover` shows where it is behind";
 /// Rows in one statement of a batch: 1,000 rows of ten columns stay below SQLite's 32,766 parameters.
 pub(crate) const BATCH: usize = 1_000;
 
@@ -66,13 +70,16 @@ impl Db {
             .expose()
             .parse()
             .context("the database's address cannot be read; write a path or postgres://")?;
+        if kind == Kind::Sqlite {
+            check(&options).await?;
+        }
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(WAIT)
             .after_connect(move |conn, _| Box::pin(prepare(conn, kind)))
             .connect_with(options)
             .await
-            .context("the database cannot be opened; check the path or address, and that this user may write there")?;
+            .context(UNOPENED)?;
         sqlx::migrate!("./migrations").run(&pool).await.context(
             "the database's tables cannot be brought up to date; was it used by a newer windlass-api?",
         )?;
@@ -144,6 +151,18 @@ impl DerefMut for Write {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.tx
     }
+}
+
+/// A damaged file is not worked with: it would only become worse. Looked at by one connection, before the pool, which
+/// would try again and again.
+async fn check(options: &AnyConnectOptions) -> anyhow::Result<()> {
+    let mut conn = AnyConnection::connect_with(options).await.context(UNOPENED)?;
+    let found: Result<(String,)> = sqlx::query_as("pragma quick_check(1)").fetch_one(&mut conn).await;
+    let found = found.context(DAMAGED)?.0;
+    if found != "ok" {
+        bail!("{DAMAGED}: {found}");
+    }
+    conn.close().await.context(UNOPENED)
 }
 
 /// A path or a URL as the URL that the driver reads.

@@ -3,15 +3,16 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cdn::limits::Limits;
 use cdn::{ProjectName, ServiceName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 
 /// The largest body of people's routes: a cluster's values are at most 64 KiB.
 const BODY_BYTES: usize = 128 << 10;
+/// How much of a body that is too large is still taken, and how long.
+const DISCARD_BYTES: usize = 8 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A body of at most `N` bytes, as it came.
@@ -34,11 +38,34 @@ impl<const N: usize> FromRequest<Arc<App>> for Raw<N> {
 }
 
 async fn read<const N: usize>(request: Request<axum::body::Body>) -> Result<Bytes> {
-    match Limited::new(request.into_body(), N).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::too_large(N)),
-        Err(_) => Err(Error::malformed("The body ended early; send it again.")),
+    let mut body = request.into_body();
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::malformed("The body ended early; send it again."))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if bytes.len() + piece.len() > N {
+            discard(body).await;
+            return Err(Error::too_large(N));
+        }
+        bytes.extend_from_slice(&piece);
     }
+    Ok(bytes.freeze())
+}
+
+/// Takes a little of what is too much: who is still sending does not read the answer, and a connection that is closed
+/// on unread bytes takes the answer with it.
+async fn discard(mut body: axum::body::Body) {
+    let mut left = DISCARD_BYTES;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Over when it is over: the answer is the same.
+    tokio::time::timeout(DISCARD_TIME, rest).await.unwrap_or_default();
 }
 
 /// A JSON body: no duplicate keys, bounded in size and depth (FAULTS B7). No body at all is `{}`.

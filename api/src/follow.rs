@@ -20,11 +20,13 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
     if head == known {
         return Ok(());
     }
-    let mut after = String::new();
+    // Above every id of the change that is known, so that the page begins behind it.
+    let (mut change, mut id) = (known, "~".to_owned());
     loop {
-        let page = slots::since(&mut conn, known, &after).await?;
+        let page = slots::since(&mut conn, change, &id).await?;
         let Some(last) = page.last() else { break };
-        last.id.as_str().clone_into(&mut after);
+        change = last.change;
+        last.id.as_str().clone_into(&mut id);
         for row in &page {
             app.table.put(row);
         }

@@ -40,8 +40,6 @@ pub(crate) fn start(
         let (shared, token, url) = (Arc::clone(app), stop.clone(), settings.database_url()?);
         tasks.spawn(async move { listening(&shared, &url, &token).await });
     }
-    let (shared, token) = (Arc::clone(app), stop.clone());
-    tasks.spawn(async move { assigning(&shared, &token).await });
     let (shared, token, root) = (Arc::clone(app), stop.clone(), settings.root.clone());
     tasks.spawn(async move { keeping(&shared, root, &token).await });
     Ok(())
@@ -98,7 +96,8 @@ fn db_text(error: &sqlx::Error) -> String {
     crate::error::chain(error)
 }
 
-async fn assigning(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
+/// Assigns what is due: when somebody asks, and what is left over every few seconds.
+pub(crate) async fn assigning(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut every = every(ASSIGN);
     loop {
         tokio::select! {

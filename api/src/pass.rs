@@ -30,37 +30,28 @@ const PUTS: usize = 8;
 /// Who writes removals that follow from a service's own `onUnassign`.
 const API: &str = "api";
 
-/// Asks for a pass and waits for it, for a while: the loop goes on with it if it takes longer. Passes that were asked
-/// for while one runs are served by one pass after it.
+/// Asks the loop for a pass and waits until one has been tried, for a while. Passes that were asked for while one runs
+/// are served by one pass after it.
 pub(crate) async fn ask(app: &App) {
     let ticket = app.passes.asked.fetch_add(1, Ordering::AcqRel) + 1;
-    if tokio::time::timeout(WAIT, serve(app, ticket)).await.is_err() {
-        app.passes.wake.notify_one();
-    }
-}
-
-async fn serve(app: &App, ticket: u64) {
-    let _turn = app.passes.turn.lock().await;
-    if app.passes.served.load(Ordering::Acquire) >= ticket {
-        return;
-    }
-    let asked = app.passes.asked.load(Ordering::Acquire);
-    match pass(app).await {
-        Ok(()) => {
-            app.passes.served.store(asked, Ordering::Release);
-            app.passes.part.ready();
-        }
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "clusters keep their assignments: a pass failed");
-            app.passes.part.not_ready(format!("clusters keep their assignments: {error:#}"));
-        }
+    let mut tried = app.passes.tried.subscribe();
+    app.passes.wake.notify_one();
+    if tokio::time::timeout(WAIT, tried.wait_for(|tried| *tried >= ticket)).await.is_err() {
+        tracing::warn!("a pass takes long; what was written is assigned a little later");
     }
 }
 
 /// The loop's pass: serves whoever has asked by now.
 pub(crate) async fn run(app: &App) {
-    let ticket = app.passes.asked.fetch_add(1, Ordering::AcqRel) + 1;
-    serve(app, ticket).await;
+    let asked = app.passes.asked.load(Ordering::Acquire);
+    match pass(app).await {
+        Ok(()) => app.passes.part.ready(),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "clusters keep their assignments: a pass failed");
+            app.passes.part.not_ready(format!("clusters keep their assignments: {error:#}"));
+        }
+    }
+    app.passes.tried.send_replace(asked);
 }
 
 /// One pass, now.

@@ -145,10 +145,9 @@ pub(crate) async fn remember(tx: &mut Write, app: &App, key: Option<&str>, made:
 /// Makes a write durable, and lets memory and, if assignments may be others now, clusters follow.
 pub(crate) async fn commit(tx: Write, app: &App, reassigns: bool) -> Result<()> {
     tx.commit().await?;
+    follow::follow(app).await?;
     if reassigns {
         pass::ask(app).await;
-    } else {
-        follow::follow(app).await?;
     }
     Ok(())
 }

@@ -78,15 +78,17 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
     };
     let fleet = app.signer.trust().fleet();
     let mut tasks = JoinSet::new();
-    // Reports end after the front has ended: those that came in time are written.
+    // What requests wait for ends after the front has ended: what came in time is written and assigned.
     let written = CancellationToken::new();
     let (door, after) = (stop.clone(), written.clone());
     tasks.spawn(async move {
         let _after = after.drop_guard();
         front.serve(door).await
     });
+    let (shared, token) = (Arc::clone(&app), written.clone());
+    tasks.spawn(async move { reports::run(&shared, token).await });
     let shared = Arc::clone(&app);
-    tasks.spawn(async move { reports::run(&shared, written).await });
+    tasks.spawn(async move { loops::assigning(&shared, &written).await });
     loops::start(&mut tasks, &app, &settings, &stop)?;
     tasks.spawn(observe.serve(stop.clone()));
     tracing::info!(%address, %fleet, store = %app.store, "serving");

@@ -93,6 +93,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     use tokio_util::sync::CancellationToken;
 
@@ -102,12 +103,9 @@ mod tests {
     fn at_the_bound_the_longest_idle_gives_way() {
         let all = Arc::new(Connections::new(2));
         let tokens: Vec<_> = (0..3).map(|_| CancellationToken::new()).collect();
-        let first = all.hold(tokens[0].clone());
-        let _second = all.hold(tokens[1].clone());
-        std::iter::repeat_with(|| first.used().now())
-            .take_while(|()| super::milliseconds(all.began) < 5)
-            .count();
-        first.used().now();
+        let [first, second] = [0, 1].map(|n: usize| all.hold(tokens[n].clone()));
+        first.entry.used.store(20, Ordering::Relaxed);
+        second.entry.used.store(10, Ordering::Relaxed);
         let _third = all.hold(tokens[2].clone());
         let closed: Vec<bool> = tokens.iter().map(CancellationToken::is_cancelled).collect();
         assert_eq!(closed, [false, true, false]);

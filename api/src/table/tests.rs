@@ -33,6 +33,7 @@ fn row(n: u128) -> SlotRow {
         agent_ahead: None,
         reported_number: 0,
         last_seen: None,
+        change: 1,
     }
 }
 

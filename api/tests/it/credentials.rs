@@ -181,6 +181,14 @@ on_both! {
         fleet.post("/v1/clusters/site-1/approve", json!({})).await.refused(409, "revoked");
     }
 
+    async fn d7_an_agent_that_was_off_for_a_year_comes_back(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        fleet.clock.advance(Duration::from_hours(400 * 24));
+        agent.has_news(&fleet).await;
+        agent.has_no_news(&fleet).await;
+    }
+
     async fn d5_guessing_is_slowed(fleet) {
         let mut slowed = 0;
         for _ in 0..80 {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use cdn::document::{Hold, HoldReason};
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, start_time};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h6_polls_go_on_while_the_database_answers_nothing() {
@@ -39,6 +41,76 @@ async fn h6_polls_go_on_while_the_database_answers_nothing() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     fleet.join("site-2", json!({})).await.has_news(&fleet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h7_a_flood_of_reports_is_bounded_and_none_that_was_taken_is_lost() {
+    let postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let fleet = Fleet::on(database).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let hold = Hold {
+        reason: HoldReason::ApplyFailed,
+        service: None,
+        object: None,
+        message: "x".repeat(450),
+        since: start_time(),
+        digest: None,
+    };
+    postgres.pause().unwrap();
+    let mut sends = JoinSet::new();
+    for _ in 0..40 {
+        let mut report = agent.report();
+        report.holds = vec![hold.clone(); 1_600];
+        let body = cdn::json::canonical_of(&report);
+        assert!(body.len() > 800_000);
+        let request = fleet.http.post(format!("{}/v1/report", fleet.url)).bearer_auth(&agent.credential);
+        let request = request.body(body);
+        sends.spawn(async move { request.send().await.unwrap().status().as_u16() });
+    }
+    let (mut taken, mut refused) = (0, 0);
+    while let Some(status) = sends.join_next().await {
+        match status.unwrap() {
+            429 => refused += 1,
+            204 => taken += 1,
+            other => panic!("{other}"),
+        }
+        if taken + refused == 20 {
+            postgres.resume().unwrap();
+        }
+    }
+    assert!(refused >= 20 && taken >= 10, "{refused} refused, {taken} taken");
+    agent.has_no_news(&fleet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h1_beyond_its_bound_the_api_sheds_and_polls_go_on() {
+    let mut postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let mut fleet = Fleet::on(database).await;
+    fleet.stop().await;
+    fleet.start(&["--max-requests=4"]).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    postgres.pause().unwrap();
+    let mut sends = JoinSet::new();
+    for _ in 0..20 {
+        let request = fleet.http.get(format!("{}/v1/clusters", fleet.url)).bearer_auth(&fleet.admin);
+        sends.spawn(async move { request.send().await });
+    }
+    for _ in 0..16 {
+        let answer = sends.join_next().await.unwrap().unwrap().unwrap();
+        assert_eq!(answer.status(), 503);
+        let after: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((5..35).contains(&after), "{after}");
+    }
+    agent.has_no_news(&fleet).await;
+    postgres.resume().unwrap();
+    while let Some(answer) = sends.join_next().await {
+        assert_eq!(answer.unwrap().unwrap().status(), 200);
+    }
+    postgres.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
     let listen = format!("--listen=127.0.0.1:{port}");
     let observed = format!("--observe-listen=127.0.0.1:{shown}");
     let process = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"))
-        .args(fleet.arguments().iter().filter(|argument| !argument.starts_with("--listen")).skip(1))
+        .args(fleet.arguments().iter().filter(|argument| !argument.contains("listen=")).skip(1))
         .args([listen, observed])
         .args(more)
         .start(Ready::Http(format!("{observe}/readyz")))
@@ -113,4 +113,24 @@ async fn k2_settings_that_cannot_be_are_refused_with_the_next_step() {
         assert_ne!(process.wait(Duration::from_secs(20)).await.unwrap(), 0, "{wrong}");
         assert!(process.log().contains(says), "{wrong}: {}", process.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i5_a_damaged_database_is_refused_with_the_next_step() {
+    let mut fleet = Fleet::on_sqlite().await;
+    for n in 0..20 {
+        fleet.join_token(json!({"labels": {"n": n.to_string()}})).await;
+    }
+    fleet.stop().await;
+    let path = fleet.path("api.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    for page in bytes[4_096..middle].chunks_mut(4_096) {
+        page[..64].fill(0xa5);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let program = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"));
+    let mut process = program.args(&fleet.arguments()[1..]).start(Ready::AtOnce).await.unwrap();
+    assert_eq!(process.wait(Duration::from_secs(20)).await.unwrap(), 1);
+    assert!(process.log().contains("put the last backup in its place"), "{}", process.log());
 }

@@ -47,10 +47,13 @@ impl FromRow<'_, AnyRow> for AssignedRow {
 
 /// The active clusters: all, or those whose own inputs changed.
 pub(crate) async fn active(conn: &mut Conn, only_stale: bool) -> Result<Vec<AssignedRow>> {
-    let sql =
-        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, notes, stale,
-                 change from clusters where state = 'active' and stale >= $1 order by id";
-    sqlx::query_as(sql).bind(i64::from(only_stale)).fetch_all(conn).await
+    // The condition on `stale` is a literal, as the partial index has it.
+    let which = if only_stale { "and stale = 1" } else { "" };
+    let sql = format!(
+        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, notes, stale, change
+         from clusters where state = 'active' {which} order by id"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(conn).await
 }
 
 /// A cluster's new assignment, and the change that it was computed from.

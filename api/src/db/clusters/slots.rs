@@ -24,11 +24,12 @@ pub(crate) struct SlotRow {
     pub(crate) agent_ahead: Option<u64>,
     pub(crate) reported_number: u64,
     pub(crate) last_seen: Option<i64>,
+    pub(crate) change: i64,
 }
 
 const COLUMNS: &str =
     "select id, state, credential, next_credential, seq, changed_at, set_digest, set_length,
-       values_digest, values_length, extras, duplicate_since, agent_ahead, reported_number, last_seen
+       values_digest, values_length, extras, duplicate_since, agent_ahead, reported_number, last_seen, change
      from clusters";
 
 fn named(row: &AnyRow, digest: &str, length: &str) -> Result<Option<Named>> {
@@ -53,15 +54,16 @@ impl FromRow<'_, AnyRow> for SlotRow {
             agent_ahead: row.try_get::<Option<i64>, _>("agent_ahead")?.map(nat),
             reported_number: nat(row.try_get("reported_number")?),
             last_seen: row.try_get("last_seen")?,
+            change: row.try_get("change")?,
         })
     }
 }
 
-/// A page of the clusters that changed after `change`, by id.
-pub(crate) async fn since(conn: &mut Conn, change: i64, after: &str) -> Result<Vec<SlotRow>> {
-    let sql = format!("{COLUMNS} where change > $1 and id > $2 order by id limit $3");
+/// A page of the clusters that changed after this place in the change log.
+pub(crate) async fn since(conn: &mut Conn, change: i64, id: &str) -> Result<Vec<SlotRow>> {
+    let sql = format!("{COLUMNS} where (change, id) > ($1, $2) order by change, id limit $3");
     let limit = i64::try_from(10 * BATCH).unwrap_or(i64::MAX);
-    sqlx::query_as(AssertSqlSafe(sql)).bind(change).bind(after).bind(limit).fetch_all(conn).await
+    sqlx::query_as(AssertSqlSafe(sql)).bind(change).bind(id).bind(limit).fetch_all(conn).await
 }
 
 /// The clusters that were deleted after `change`.
