@@ -81,7 +81,7 @@ impl Cell {
         if let Some(root) = root {
             let mut flag = OsString::from("--root=");
             flag.push(root);
-            words.extend([flag, "--wd=/work".into()]);
+            words.extend([flag, "--wd=/files".into()]);
         }
         words.push("--".into());
         words

@@ -142,7 +142,7 @@ impl Tools {
         let program = self.programs.get(&run.tool).ok_or(ToolError::Missing { name })?;
         let alone = self.runs_alone(run.tool, program).await?;
         let cell = self.cell(program, alone).map_err(|why| self.folder(why))?;
-        run.files.write_below(&cell.path().join("work")).map_err(|why| self.folder(why))?;
+        run.files.write_below(&cell.path().join("files")).map_err(|why| self.folder(why))?;
         if let Some((name, bytes)) = run.beside {
             std::fs::write(cell.path().join(name), bytes).map_err(|why| self.folder(why))?;
         }
@@ -155,7 +155,7 @@ impl Tools {
         let parent = self.cache.join("render");
         std::fs::create_dir_all(&parent)?;
         let cell = tempfile::tempdir_in(parent)?;
-        for folder in ["work", "home", "tmp", "bin"] {
+        for folder in ["files", "home", "tmp", "bin"] {
             std::fs::create_dir(cell.path().join(folder))?;
         }
         if alone {
@@ -184,7 +184,7 @@ impl Tools {
         let temporary = if alone { PathBuf::from("/tmp") } else { cell.join("tmp") };
         let program = if alone { Path::new("/bin/tool") } else { program };
         let words = self.sandbox.words(self.memory_bytes, alone.then_some(cell));
-        let mut child = Child::new(program, &cell.join("work"), bounds).behind(&words);
+        let mut child = Child::new(program, &cell.join("files"), bounds).behind(&words);
         let variables: [(&str, OsString); 6] = [
             ("HOME", home.into()),
             ("TMPDIR", temporary.into()),

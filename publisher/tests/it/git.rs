@@ -113,7 +113,7 @@ async fn c5_a_repository_over_the_bound_is_given_up_and_leaves_nothing() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         state.to_be_bytes()[0]
     })
-    .take(64 << 20)
+    .take(16 << 20)
     .collect();
     repo.write("big", noise);
     repo.commit("big");
