@@ -34,7 +34,7 @@ pub(super) struct Acts<'o> {
 /// One service as it lies in the store.
 struct Stored {
     release: Release,
-    stored_bytes: u64,
+    size: u64,
     bundle: Bundle,
 }
 
@@ -85,8 +85,8 @@ impl<'o> Acts<'o> {
         let took = begun.elapsed();
         let mut table = Table::new(["SERVICE", "DIGEST", "OBJECTS", "AS TAR", "STORED"]);
         for stored in releases.iter().map(|release| self.stored(release)) {
-            let Stored { release, stored_bytes, .. } = stored?;
-            let (tar, stored) = (bytes(release.length), bytes(stored_bytes));
+            let Stored { release, size, .. } = stored?;
+            let (tar, stored) = (bytes(release.length), bytes(size));
             table.row([
                 release.service.to_string(),
                 release.bundle.short(),
@@ -345,7 +345,7 @@ impl<'o> Acts<'o> {
             .find(|place| place.encoding == Encoding::Zst)
             .context("no zst encoding")?;
         let content = verified.open(place, &read(&place.digest)?, Limits::DEFAULT)?;
-        Ok(Stored { release: release.clone(), stored_bytes: place.length, bundle: content.bundle().clone() })
+        Ok(Stored { release: release.clone(), size: place.length, bundle: content.bundle().clone() })
     }
 
     /// Texts that only manifests have: long strings in the objects.

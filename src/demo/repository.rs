@@ -106,7 +106,7 @@ fn raised(line: &str) -> Option<(String, String)> {
         .trim()
         .trim_matches('"');
     let (name, tag) = image.rsplit_once(':')?;
-    if tag.contains('/') || tag.contains('{') || name.is_empty() {
+    if tag.contains('/') || image.contains(['{', ' ']) || name.is_empty() {
         return None;
     }
     let digits = tag.len() - tag.bytes().rev().take_while(u8::is_ascii_digit).count();

@@ -53,20 +53,16 @@ impl Site {
         );
         arguments.extend(["--join-token-file".into(), token.into_os_string()]);
         arguments.extend(["--state".into(), fleet.workshop.path(format!("state/{name}")).into_os_string()]);
-        let folder = match cluster {
-            Some(demo) => {
-                arguments.extend(["--target".into(), "kubernetes".into()]);
-                arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
-                let file = demo.kubeconfig.iter();
-                arguments
-                    .extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
-                None
-            }
-            None => {
-                fs::create_dir_all(&folder).with_context(|| format!("make the folder of {name}"))?;
-                arguments.extend(["--target".into(), format!("directory:{}", folder.display()).into()]);
-                Some(folder)
-            }
+        let folder = if let Some(demo) = cluster {
+            arguments.extend(["--target".into(), "kubernetes".into()]);
+            arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
+            let file = demo.kubeconfig.iter();
+            arguments.extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
+            None
+        } else {
+            fs::create_dir_all(&folder).with_context(|| format!("make the folder of {name}"))?;
+            arguments.extend(["--target".into(), format!("directory:{}", folder.display()).into()]);
+            Some(folder)
         };
         let (_, status) = watch::channel(Status::default());
         let mut site = Self { name: name.to_owned(), folder, arguments, status, agent: None };
