@@ -26,8 +26,14 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("api", &["cdn", "program", "store"]),
     ("agent", &["cdn", "program", "origins"]),
     ("windlass", &["cdn", "program", "origins", "store", "mirror", "publisher", "api", "agent"]),
-    ("e2e", &["cdn", "program", "origins", "store", "mirror", "publisher", "api", "agent", "windlass", "testbed"]),
-    ("bench", &["cdn", "program", "origins", "store", "mirror", "publisher", "api", "agent", "windlass", "testbed"]),
+    (
+        "e2e",
+        &["cdn", "program", "origins", "store", "mirror", "publisher", "api", "agent", "windlass", "testbed"],
+    ),
+    (
+        "bench",
+        &["cdn", "program", "origins", "store", "mirror", "publisher", "api", "agent", "windlass", "testbed"],
+    ),
 ];
 
 fn top() -> PathBuf {
@@ -50,8 +56,12 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 fn manifests() -> Vec<(PathBuf, String, Table)> {
-    let paths = files(&top(), "Cargo.toml").into_iter().filter(|path| !path.parent().unwrap().ends_with("fuzz"));
-    paths.map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).map(|(p, t)| (p, t.clone(), t.parse().unwrap())).collect()
+    let paths =
+        files(&top(), "Cargo.toml").into_iter().filter(|path| !path.parent().unwrap().ends_with("fuzz"));
+    paths
+        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
+        .map(|(p, t)| (p, t.clone(), t.parse().unwrap()))
+        .collect()
 }
 
 fn name(path: &Path) -> String {
@@ -64,9 +74,15 @@ fn every_arrow_points_down() {
     let mut seen = BTreeSet::new();
     for (path, _, manifest) in manifests() {
         let package = manifest["package"]["name"].as_str().unwrap().to_owned();
-        let may = allowed.get(package.as_str()).unwrap_or_else(|| panic!("{}: a new room: add it to ARROWS", name(&path)));
+        let may = allowed
+            .get(package.as_str())
+            .unwrap_or_else(|| panic!("{}: a new room: add it to ARROWS", name(&path)));
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
-        for other in dependencies.into_iter().flat_map(Table::keys).filter(|other| allowed.contains_key(other.as_str())) {
+        for other in dependencies
+            .into_iter()
+            .flat_map(Table::keys)
+            .filter(|other| allowed.contains_key(other.as_str()))
+        {
             assert!(may.contains(&other.as_str()), "{}: `{package}` must not know `{other}`", name(&path));
         }
         seen.insert(package);
@@ -78,14 +94,20 @@ fn every_arrow_points_down() {
 fn the_pure_half_opens_nothing_and_the_api_carries_no_manifest() {
     for path in files(&top().join("cdn/src"), ".rs") {
         let text = fs::read_to_string(&path).unwrap();
-        for word in ["std::fs", "std::net", "std::process", "std::env", "Timestamp::now", "SystemTime", "tokio"] {
+        for word in
+            ["std::fs", "std::net", "std::process", "std::env", "Timestamp::now", "SystemTime", "tokio"]
+        {
             assert!(!text.contains(word), "{}: `{word}`: cdn does no IO and reads no clock", name(&path));
         }
     }
     for path in files(&top().join("api/src"), ".rs") {
         let text = fs::read_to_string(&path).unwrap();
         for word in ["cdn::bundle", "cdn::ct1", "cdn::Bundle", "bundle::Bundle", "trust::Content"] {
-            assert!(!text.contains(word), "{}: `{word}`: no manifest byte passes through the api", name(&path));
+            assert!(
+                !text.contains(word),
+                "{}: `{word}`: no manifest byte passes through the api",
+                name(&path)
+            );
         }
     }
 }
@@ -121,7 +143,11 @@ fn every_file_says_why_it_exists_and_fits_a_few_screens() {
         let tests = path.ends_with("tests.rs");
         assert!(tests || text.starts_with("//!"), "{} does not say why it exists (`//!`)", name(&path));
         assert!(!path.ends_with("mod.rs"), "{}: modules are `name.rs`", name(&path));
-        assert!(tests || name(&path).contains("tidy") || !text.contains("#[ignore"), "{}: no test is ignored", name(&path));
+        assert!(
+            tests || name(&path).contains("tidy") || !text.contains("#[ignore"),
+            "{}: no test is ignored",
+            name(&path)
+        );
     }
 }
 
@@ -129,13 +155,19 @@ fn every_file_says_why_it_exists_and_fits_a_few_screens() {
 fn words_that_say_nothing_are_not_used() {
     let kinds = ["struct ", "enum ", "trait ", "type "];
     for path in files(&top(), ".rs") {
-        for line in fs::read_to_string(&path).unwrap().lines().map(|line| line.trim().trim_start_matches("pub ")) {
+        for line in
+            fs::read_to_string(&path).unwrap().lines().map(|line| line.trim().trim_start_matches("pub "))
+        {
             let defined = kinds.iter().find_map(|kind| line.strip_prefix(kind)).unwrap_or_default();
             let noun: String = defined.chars().take_while(|c| c.is_alphanumeric()).collect();
             for word in ["Manager", "Helper", "Util", "Handler", "Info"] {
                 assert!(!noun.contains(word), "{}: `{noun}`: which noun of the field is it?", name(&path));
             }
-            let verb = line.trim_start_matches("pub(crate) ").trim_start_matches("async ").strip_prefix("fn ").unwrap_or_default();
+            let verb = line
+                .trim_start_matches("pub(crate) ")
+                .trim_start_matches("async ")
+                .strip_prefix("fn ")
+                .unwrap_or_default();
             for word in ["process_", "process(", "handle_", "handle(", "do_"] {
                 assert!(!verb.starts_with(word), "{}: `fn {verb}`: which verb is it?", name(&path));
             }
@@ -154,15 +186,21 @@ fn every_fault_has_a_test_or_a_reason() {
         }
     }
     let gaps: Table = fs::read_to_string(top().join("deploy/e2e/gaps.toml")).unwrap().parse().unwrap();
-    let missing: Vec<_> = FAULTS.split(' ').filter(|id| !tested.contains(*id) && !gaps.contains_key(*id)).collect();
+    let missing: Vec<_> =
+        FAULTS.split(' ').filter(|id| !tested.contains(*id) && !gaps.contains_key(*id)).collect();
     assert!(missing.is_empty(), "no test and no line in deploy/e2e/gaps.toml: {missing:?}");
     let closed: Vec<_> = gaps.keys().filter(|id| tested.contains(*id)).collect();
     assert!(closed.is_empty(), "tested now: take them out of deploy/e2e/gaps.toml: {closed:?}");
-    assert!(gaps.values().all(|reason| reason.as_str().is_some_and(|text| text.len() > 20)), "a gap says why");
+    assert!(
+        gaps.values().all(|reason| reason.as_str().is_some_and(|text| text.len() > 20)),
+        "a gap says why"
+    );
 }
 
 /// `a1`, `f14`: a row of the catalogue.
 fn is_row(text: &str) -> bool {
     let mut chars = text.chars();
-    chars.next().is_some_and(|c| ('a'..='k').contains(&c)) && text.len() > 1 && chars.all(|c| c.is_ascii_digit())
+    chars.next().is_some_and(|c| ('a'..='k').contains(&c))
+        && text.len() > 1
+        && chars.all(|c| c.is_ascii_digit())
 }
