@@ -126,3 +126,29 @@ impl Inventory {
         owned.bundle = Some(bundle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f14_an_object_that_one_service_records_is_no_other_services() {
+        let id = ObjectId {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("x".into()),
+            name: "m".into(),
+        };
+        let [old, new]: [ServiceName; 2] = ["default/old", "default/new"].map(|name| name.parse().unwrap());
+        let address = Address { id: id.clone(), version: "v1".into() };
+        let mut inventory = Inventory::default();
+        assert!(inventory.expect(&old, &address));
+        assert!(!inventory.expect(&old, &address));
+        // Room for the new owner takes nothing from the old one: the apply may fail.
+        assert!(inventory.expect(&new, &address));
+        assert_eq!(inventory.len(), 2);
+        inventory.record(&new, &id, Entry::default());
+        assert!(inventory.entry(&old, &id).is_none());
+        assert!(inventory.entry(&new, &id).is_some());
+    }
+}

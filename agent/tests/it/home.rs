@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use cdn::document::{Health, HoldReason, RemovalMode, Sync};
 
 use crate::fleet::{config, service};
-use crate::site::{Site, reasons, reported};
+use crate::site::{Running, Site, reasons, reported};
 
 #[tokio::test]
 async fn what_is_assigned_is_brought_about_and_reported() {
@@ -96,7 +96,7 @@ async fn h2_after_a_restart_the_first_poll_waits_for_its_phase_and_repair_does_n
     };
     // Its turn may be just now; then another interval has it elsewhere.
     let interval = [60, 59, 58, 57].map(Duration::from_mins).into_iter().max_by_key(left).unwrap();
-    let mut running = site.start_with(agent::Settings { poll_interval: interval, ..site.settings() });
+    let mut running = Running::new(agent::Settings { poll_interval: interval, ..site.settings() });
     let status = running.until("repaired", |_| site.text("web", "a").as_deref() == Some("1")).await;
     assert_eq!(status.network.polls, 0, "its turn is in {:?}", left(&interval));
     running.stop().await;

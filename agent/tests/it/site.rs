@@ -69,15 +69,7 @@ impl Site {
 
     /// Starts an agent that runs until the guard is stopped.
     pub(crate) fn start(&self) -> Running {
-        self.start_with(self.settings())
-    }
-
-    pub(crate) fn start_with(&self, settings: Settings) -> Running {
-        let agent = Agent::new(settings);
-        let (status, stop) = (agent.status(), CancellationToken::new());
-        let mut task = JoinSet::new();
-        task.spawn(Box::pin(agent.run(stop.clone())));
-        Running { status, stop, task }
+        Running::new(self.settings())
     }
 
     /// The files of the target, by name.
@@ -117,6 +109,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let agent = Agent::new(settings);
+        let (status, stop) = (agent.status(), CancellationToken::new());
+        let mut task = JoinSet::new();
+        task.spawn(Box::pin(agent.run(stop.clone())));
+        Self { status, stop, task }
+    }
+
     /// Waits until the agent says so.
     pub(crate) async fn until(&mut self, what: &str, mut so: impl FnMut(&Status) -> bool) -> Status {
         let waiting = self.status.wait_for(|status| so(status));
