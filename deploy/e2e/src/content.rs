@@ -15,8 +15,8 @@ pub enum Content {
     Bucket {
         /// The S3 server.
         s3: Part<S3>,
-        /// The bucket.
-        bucket: String,
+        /// The bucket, and the fleet's prefix in it.
+        place: String,
         /// The credentials of those who write.
         credentials: PathBuf,
         /// The CDN.
@@ -35,7 +35,10 @@ pub enum Content {
 
 impl Content {
     pub(crate) async fn bucket(s3: Part<S3>, folder: &Path) -> Result<Self> {
-        let bucket = s3.create_bucket("fleet").await?;
+        // One bucket for all fleets: SeaweedFS has room for a few only.
+        let name =
+            folder.file_name().and_then(|name| name.to_str()).context("the fleet's folder has a name")?;
+        let place = format!("{}/{name}", s3.bucket);
         let credentials = folder.join("s3-credentials");
         let text = format!(
             "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
@@ -43,8 +46,8 @@ impl Content {
         );
         std::fs::write(&credentials, text).context("write the S3 credentials")?;
         private(&credentials)?;
-        let cdn = Box::new(Nginx::cdn(&s3.url(&bucket)).await?);
-        Ok(Self::Bucket { s3, bucket, credentials, cdn })
+        let cdn = Box::new(Nginx::cdn(&s3.url(&place)).await?);
+        Ok(Self::Bucket { s3, place, credentials, cdn })
     }
 
     pub(crate) async fn folder(programs: &Programs, folder: PathBuf) -> Result<Self> {
@@ -63,9 +66,9 @@ impl Content {
     pub(crate) fn flags(&self) -> Result<Vec<String>> {
         let text = |path: &Path| path.to_str().map(str::to_owned).context("a temporary path is text");
         Ok(match self {
-            Self::Bucket { s3, bucket, credentials, .. } => vec![
+            Self::Bucket { s3, place, credentials, .. } => vec![
                 "--store".to_owned(),
-                format!("s3://{bucket}"),
+                format!("s3://{place}"),
                 "--s3-endpoint".to_owned(),
                 s3.endpoint.clone(),
                 "--s3-region".to_owned(),

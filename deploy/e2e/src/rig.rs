@@ -223,10 +223,10 @@ impl Rig {
     /// Everything comes back.
     pub async fn light_up(&mut self) -> Result<()> {
         self.content.start_again().await?;
-        self.api.start_again().await?;
-        self.publisher.start_again().await?;
         self.edge.mend().await?;
-        self.wire.mend().await
+        self.api.start_again().await?;
+        self.wire.mend().await?;
+        self.publisher.start_again().await
     }
 
     /// The folder of keys, as `keys init` made it.

@@ -77,7 +77,6 @@ impl Parts {
             .args(["--admin-token-file", "admin.token", "--origins", &edge.url()])
             .args(database)
             .args(self.content.flags()?)
-            .args(["--log-level", "info,api=debug"])
             .ready_within(PATIENCE)
             .start(Ready::Http(format!("http://{observe}/readyz")))
             .await
@@ -100,7 +99,6 @@ async fn publisher_of(
         .args(["--allow", "allow.toml", "--cache", &text(&home.join(format!("{name}-cache")))?])
         .args(["--interval", "1s", "--observe-listen", &observe])
         .args(flags)
-        .args(["--log-level", "info,publisher=debug"])
         .ready_within(PATIENCE)
         .start(Ready::Http(format!("http://{observe}/readyz")))
         .await

@@ -29,7 +29,7 @@ async fn b9_a_folder_that_is_empty_all_at_once_deletes_nothing() -> Result<()> {
         web.repository.write(file, "# Moved elsewhere.\n")?;
     }
     web.repository.commit("Comments alone").await?;
-    refused(&rig, &web, "object").await?;
+    refused(&rig, &web, "nothing came out").await?;
     unharmed(&site, &web).await
 }
 

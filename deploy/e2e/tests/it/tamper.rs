@@ -1,7 +1,6 @@
 //! Origins that serve other bytes than were signed, or none that end.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::{Exchange, Reply, Rig, SiteOptions, Wire};
@@ -135,25 +134,6 @@ async fn g2_a_download_that_is_cut_again_and_again_goes_on_where_it_was() -> Res
     let resumed = exchanges.iter().skip(mark).filter(|it| it.reply.status == 206).count();
     ensure!(resumed >= 1, "{resumed} answers were the rest of something");
     Ok(())
-}
-
-/// One byte a second is no origin; a slow one is.
-#[tokio::test]
-async fn a7_an_origin_that_drips_is_given_up_and_drift_is_repaired_meanwhile() -> Result<()> {
-    let rig = Box::pin(Rig::embedded()).await?;
-    let proxy = FaultProxy::start(rig.content.url().trim_start_matches("http://")).await?;
-    let options = SiteOptions { origins: vec![proxy.url()], ..SiteOptions::default() };
-    let site = rig.site_with("north", options).await?;
-    let (web, _) = Small::running(&rig, "dripping", &["north"]).await?;
-    proxy.set(Fault::Drip(10)).await?;
-    let commit = web.greet("at last").await?;
-    rig.published(&web.service, &commit).await?;
-    site.target.delete(&web.notice).await?;
-    rig.until_within(Duration::from_secs(15), "drift does not wait for the download", async || {
-        site.target.get(&web.notice).await
-    })
-    .await?;
-    web.greets(&rig, &site, "at last").await
 }
 
 /// The most that a process has had resident, in bytes.

@@ -11,6 +11,9 @@ use testbed::Cluster;
 /// What two clusters cannot have in common.
 const OWN: [&str; 6] =
     ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "annotations"];
+/// What each API server makes for itself, with its own port and authority in it.
+const OF_THE_SERVER: [&str; 2] =
+    ["Service default/kubernetes", "ConfigMap kube-system/extension-apiserver-authentication"];
 /// Annotations of whoever applied it.
 const MARKS: &str = "windlass.dev/";
 
@@ -56,7 +59,7 @@ pub(super) async fn read(cluster: &Cluster, kinds: &BTreeSet<String>) -> Result<
         let own = [text("/metadata/namespace"), text("/metadata/name")]
             .iter()
             .any(|it| it.starts_with("windlass-"));
-        (!own).then(|| (id, bare(object.clone())))
+        (!own && !OF_THE_SERVER.contains(&id.as_str())).then(|| (id, bare(object.clone())))
     };
     Ok(items.iter().filter_map(ours).collect())
 }
