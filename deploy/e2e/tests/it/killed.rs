@@ -44,14 +44,7 @@ fn toggle_the_notice(web: &Small, round: u64) -> Result<()> {
 }
 
 async fn ends_well(rig: &Rig, site: &Site, web: &Small, greeting: &str) -> Result<()> {
-    if let Err(why) = web.rolled_out(rig).await {
-        let posts = rig.wire.since(0, "/v1/report");
-        for post in posts.iter().rev().take(3) {
-            eprintln!("REPORT {} {}", post.reply.status, String::from_utf8_lossy(&post.asked));
-        }
-        eprintln!("LIVE {:#}", site.target.get(&web.web).await?);
-        return Err(why);
-    }
+    web.rolled_out(rig).await?;
     site.target.has(&web.settings, GREETING, greeting).await?;
     let holds = rig.operator.lists(&["get", "holds"]).await?;
     ensure!(holds.is_empty(), "{holds:#?}");
