@@ -73,8 +73,6 @@ create table clusters (
     values_length bigint,
     -- Removals and approvals as the desired lists them.
     extras text not null,
-    -- What is left out of the set, for people.
-    notes text not null,
     -- 1: its own inputs (labels, removals, approvals ...) changed after its last assignment.
     stale bigint not null constraint clusters_stale check (stale in (0, 1)),
     -- The change that touched this row last, see fleet.change.
@@ -97,7 +95,7 @@ create table clusters (
 
 -- Replicas read it in this order, page by page.
 create index clusters_change on clusters (change, id);
-create index clusters_stale_ones on clusters (stale) where stale = 1;
+create index clusters_stale_ones on clusters (id) where stale = 1;
 
 -- The labels again, one a row: what a selector of a list is answered from. clusters.labels is what counts.
 create table cluster_labels (

@@ -4,24 +4,25 @@
 //! A set lies in the store before any desired names it. The store may be slow or away, so it is not written inside the
 //! transaction: the transaction checks that what was read still holds, and else leaves it to the next pass.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
-use cdn::document::{Approval, Removal, Set};
-use cdn::{ClusterId, Digest, Key, ServiceName, document};
+use cdn::{Digest, Key};
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::assign::{Assignment, Assignments, ClusterState, FleetState, ServiceState, Targets, assign};
+use crate::assign::{Assignment, Assignments, assign};
 use crate::db::clusters::assignment::{self, Assigned, AssignedRow};
 use crate::db::documents::Kind;
-use crate::db::{self, Conn, Write, approvals, documents, fleet, removals, services};
+use crate::db::{self, Write, approvals, documents, fleet, removals};
 use crate::desired::Extras;
 use crate::follow;
-use crate::routes::services::Service;
+use read::{Due, Page};
+pub(crate) use read::{names_of, notes_of};
 
 /// How long a request waits for the pass that it asked for. What it wrote is durable already.
 const WAIT: Duration = Duration::from_secs(10);
@@ -54,111 +55,34 @@ pub(crate) async fn run(app: &App) {
     app.passes.tried.send_replace(asked);
 }
 
-/// One pass, now.
+/// One pass: page after page of clusters, each in a transaction of its own, so that a large fleet costs little memory
+/// and keeps nobody else from writing for long.
 async fn pass(app: &App) -> anyhow::Result<()> {
     // Each round serves what was written meanwhile; under a storm of writes the loop comes back soon enough.
     for _ in 0..4 {
-        let Some(read) = Read::now(app).await.context("read the fleet's state")? else { break };
-        let decided = assign(&read.state);
-        put(app, &decided).await?;
-        write(app, &read, &decided).await.context("write assignments")?;
+        let mut due = Due::now(app).await.context("read the services")?;
+        let (mut is_whole, mut was_due) = (true, due.catalog.is_some());
+        while let Some(page) = due.next(app).await.context("read clusters")? {
+            let decided = assign(&page.state);
+            put(app, &decided).await?;
+            is_whole &= write(app, &page, &decided).await.context("write assignments")?;
+            was_due = true;
+        }
+        if let Some(catalog) = due.catalog.filter(|_| is_whole) {
+            finish(app, catalog).await.context("write that all is assigned")?;
+        }
+        if !was_due {
+            break;
+        }
     }
     follow::follow(app).await.context("read what changed")
 }
 
-/// What a pass has read.
-struct Read {
-    state: FleetState,
-    rows: BTreeMap<ClusterId, AssignedRow>,
-    /// The catalog, if all clusters were read because of it.
-    catalog: Option<u64>,
-}
-
-impl Read {
-    /// Reads what is due: all active clusters if a service or release changed, else those that changed themselves.
-    async fn now(app: &App) -> db::Result<Option<Self>> {
-        let mut conn = app.db.read().await?;
-        let fleet = fleet::get(&mut conn).await?;
-        let catalog = (fleet.catalog > fleet.assigned).then_some(fleet.catalog);
-        let rows = assignment::active(&mut conn, catalog.is_none()).await?;
-        if rows.is_empty() && catalog.is_none() {
-            return Ok(None);
-        }
-        let everything = services::Listed { limit: i64::MAX, ..services::Listed::default() };
-        let all = services::list(&mut conn, &everything).await?;
-        let services = all.iter().map(|service| (service.name.clone(), service_state(service))).collect();
-        let clusters = cluster_states(&mut conn, &rows).await?;
-        let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        Ok(Some(Self { state: FleetState { services, clusters }, rows, catalog }))
-    }
-}
-
-/// A service, as far as assignments look at it.
-pub(crate) fn service_state(service: &Service) -> ServiceState {
-    let spec = &service.spec;
-    let targets = match &spec.selector {
-        Some(selector) => Targets::Selected(selector.clone()),
-        None => Targets::Listed(spec.clusters.iter().cloned().collect()),
-    };
-    ServiceState {
-        targets,
-        release: service.release,
-        depends_on: spec.depends_on_names(service.name.project()),
-        options: spec.options.to_wire(service.name.project()),
-        on_unassign: spec.options.on_unassign,
-    }
-}
-
-async fn cluster_states(conn: &mut Conn, rows: &[AssignedRow]) -> db::Result<Vec<ClusterState>> {
-    let mut removals = by_cluster::<Removal>(removals::open(conn).await?);
-    let mut approvals = by_cluster::<Approval>(approvals::open(conn).await?);
-    let mut sets: HashMap<Digest, Arc<BTreeSet<ServiceName>>> = HashMap::new();
-    let mut states = Vec::with_capacity(rows.len());
-    for row in rows {
-        let assigned = match row.set {
-            Some(set) => shared_names(conn, &mut sets, set).await?,
-            None => Arc::default(),
-        };
-        states.push(ClusterState {
-            id: row.id.clone(),
-            name: row.name.clone(),
-            labels: row.labels.clone(),
-            projects: row.projects.clone(),
-            values: row.own_values.clone(),
-            assigned,
-            removals: removals.remove(&row.id).unwrap_or_default(),
-            approvals: approvals.remove(&row.id).unwrap_or_default(),
-        });
-    }
-    Ok(states)
-}
-
-async fn shared_names(
-    conn: &mut Conn,
-    sets: &mut HashMap<Digest, Arc<BTreeSet<ServiceName>>>,
-    set: Digest,
-) -> db::Result<Arc<BTreeSet<ServiceName>>> {
-    if let Some(names) = sets.get(&set) {
-        return Ok(Arc::clone(names));
-    }
-    let names = Arc::new(names_of(conn, set).await?);
-    sets.insert(set, Arc::clone(&names));
-    Ok(names)
-}
-
-fn by_cluster<T>(all: Vec<(ClusterId, T)>) -> HashMap<ClusterId, Vec<T>> {
-    let mut each: HashMap<ClusterId, Vec<T>> = HashMap::new();
-    for (cluster, one) in all {
-        each.entry(cluster).or_default().push(one);
-    }
-    each
-}
-
-/// The services of a set.
-pub(crate) async fn names_of(conn: &mut Conn, set: Digest) -> db::Result<BTreeSet<ServiceName>> {
-    let Some(bytes) = documents::get(conn, set).await? else { return Ok(BTreeSet::new()) };
-    let set: Set = document::read(&bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Ok(set.services.into_iter().map(|entry| entry.name).collect())
+/// Says that all clusters have been assigned by a catalog.
+async fn finish(app: &App, catalog: u64) -> db::Result<()> {
+    let mut tx = app.db.write().await?;
+    fleet::set_assigned(&mut tx, catalog).await?;
+    tx.commit().await
 }
 
 /// Puts the sets and values that nobody was assigned before into the store.
@@ -191,18 +115,21 @@ fn joined(end: Option<PutEnd>) -> anyhow::Result<()> {
     }
 }
 
-/// Writes what changed, in one transaction.
-async fn write(app: &App, read: &Read, decided: &Assignments) -> db::Result<()> {
+/// Writes what changed of a page, in one transaction. Whoever was changed by somebody else meanwhile is left as it is:
+/// then the page is not whole, and a catalog that was being assigned stays due.
+async fn write(app: &App, page: &Page, decided: &Assignments) -> db::Result<bool> {
     let now = app.clock.now_ms();
     let (mut changed, mut same) = (Vec::new(), Vec::new());
     for (id, assignment) in &decided.clusters {
-        let Some(row) = read.rows.get(id) else { continue };
-        let notes = db::to_json(&assignment.notes);
+        let Some(row) = page.rows.get(id) else { continue };
         match differing(row, assignment, now) {
             Some(new) => changed.push(new),
-            None if row.stale || row.notes != notes => same.push((id.clone(), row.change, notes)),
+            None if row.stale => same.push((id.clone(), row.change)),
             None => {}
         }
+    }
+    if changed.is_empty() && same.is_empty() {
+        return Ok(true);
     }
     let mut tx = app.db.write().await?;
     for (digest, bytes) in &decided.sets {
@@ -216,14 +143,9 @@ async fn write(app: &App, read: &Read, decided: &Assignments) -> db::Result<()> 
     let confirmed = assignment::confirm(&mut tx, &same).await?;
     write_removals(&mut tx, decided, now).await?;
     approvals::note_assigned(&mut tx).await?;
-    // A cluster that somebody changed meanwhile was left as it is: then the catalog stays due.
-    let is_whole = written == changed.len() && confirmed == same.len();
-    if let Some(catalog) = read.catalog.filter(|_| is_whole) {
-        fleet::set_assigned(&mut tx, catalog).await?;
-    }
     tx.commit().await?;
-    tracing::debug!(changed = written, whole = is_whole, "assigned");
-    Ok(())
+    tracing::debug!(changed = written, of = decided.clusters.len(), "assigned");
+    Ok(written == changed.len() && confirmed == same.len())
 }
 
 /// The new row, if the assignment is another one than the row's.
@@ -241,7 +163,6 @@ fn differing(row: &AssignedRow, assignment: &Assignment, now_ms: i64) -> Option<
         set: assignment.set,
         values: assignment.values,
         extras,
-        notes: db::to_json(&assignment.notes),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Every route, its handler and its bodies, one file a noun. `openapi.json` is made from the same list.
+//! Every route with its bodies, one file a noun. `openapi.json` is made from the same list.
 //!
 //! | who | routes |
 //! |---|---|

@@ -25,11 +25,15 @@ pub(crate) async fn put(conn: &mut Conn, approval: &Approval, wire: &Wire) -> Re
         .map(drop)
 }
 
-/// All that are not done, by age.
-pub(crate) async fn open(conn: &mut Conn) -> Result<Vec<(ClusterId, Wire)>> {
-    let sql =
-        "select cluster, hold, signatures from approvals where done_at is null order by approved_at, hold";
-    let rows: Vec<(String, String, String)> = sqlx::query_as(sql).fetch_all(conn).await?;
+/// Those of a range of clusters that are not done, by age.
+pub(crate) async fn open(
+    conn: &mut Conn,
+    (first, last): (&ClusterId, &ClusterId),
+) -> Result<Vec<(ClusterId, Wire)>> {
+    let sql = "select cluster, hold, signatures from approvals
+               where done_at is null and cluster >= $1 and cluster <= $2 order by approved_at, hold";
+    let query = sqlx::query_as(sql).bind(first.as_str()).bind(last.as_str());
+    let rows: Vec<(String, String, String)> = query.fetch_all(conn).await?;
     let wire = |(cluster, hold, signatures): &(String, String, String)| {
         Ok((text(cluster)?, Wire { hold: text(hold)?, signatures: json(signatures)? }))
     };

@@ -35,10 +35,11 @@ pub(crate) struct NewCluster<'a> {
 
 /// Adds it; `false` if the name is taken.
 pub(crate) async fn add(conn: &mut Conn, new: &NewCluster<'_>) -> Result<bool> {
-    let sql = "insert into clusters (id, name, labels, projects, own_values, state, credential, key, join_token,
-                 joined_at, agent, seq, changed_at, extras, notes, stale, change, reported_number, reported_seq,
+    let sql =
+        "insert into clusters (id, name, labels, projects, own_values, state, credential, key, join_token,
+                 joined_at, agent, seq, changed_at, extras, stale, change, reported_number, reported_seq,
                  sync, health, services, holds, version)
-               values ($1, $2, $3, $4, '{}', $5, $6, $7, $8, $9, $10, 0, $9, '', '[]', 1, $11, 0, 0,
+               values ($1, $2, $3, $4, '{}', $5, $6, $7, $8, $9, $10, 0, $9, '', 1, $11, 0, 0,
                  'unknown', 'unknown', 0, 0, 1)
                on conflict (name) do nothing";
     let done = sqlx::query(sql)
@@ -81,7 +82,7 @@ async fn index_labels(conn: &mut Conn, id: &ClusterId, labels: &BTreeMap<String,
 const COLUMNS: &str =
     "select c.id, c.name, c.labels, c.projects, c.state, c.joined_at, c.join_token, c.last_seen, c.agent, c.seq,
        c.set_digest, c.reported_at, c.reported_seq, c.sync, c.health, c.services, c.holds, c.duplicate_since,
-       c.agent_ahead, c.own_values, c.notes, c.report, c.version, c.extras
+       c.agent_ahead, c.own_values, c.report, c.version, c.extras
      from clusters c";
 
 /// A cluster's row.
@@ -89,7 +90,6 @@ const COLUMNS: &str =
 pub(crate) struct ClusterRow {
     pub(crate) cluster: Cluster,
     pub(crate) values: BTreeMap<ProjectName, ProjectValues>,
-    pub(crate) notes: Vec<String>,
     pub(crate) report: Option<String>,
     pub(crate) version: i64,
     pub(crate) extras: String,
@@ -122,7 +122,6 @@ impl FromRow<'_, AnyRow> for ClusterRow {
         Ok(Self {
             cluster,
             values: json(row.try_get("own_values")?)?,
-            notes: json(row.try_get("notes")?)?,
             report: row.try_get("report")?,
             version: row.try_get("version")?,
             extras: row.try_get("extras")?,

@@ -91,10 +91,15 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Rem
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// All that are open, by age.
-pub(crate) async fn open(conn: &mut Conn) -> Result<Vec<(ClusterId, Wire)>> {
-    let sql = "select cluster, service, mode from removals where done_at is null order by id";
-    let rows: Vec<(String, String, String)> = sqlx::query_as(sql).fetch_all(conn).await?;
+/// Those of a range of clusters that are open, by age.
+pub(crate) async fn open(
+    conn: &mut Conn,
+    (first, last): (&ClusterId, &ClusterId),
+) -> Result<Vec<(ClusterId, Wire)>> {
+    let sql = "select cluster, service, mode from removals
+               where done_at is null and cluster >= $1 and cluster <= $2 order by id";
+    let query = sqlx::query_as(sql).bind(first.as_str()).bind(last.as_str());
+    let rows: Vec<(String, String, String)> = query.fetch_all(conn).await?;
     let wire = |(cluster, service, mode): &(String, String, String)| {
         Ok((text(cluster)?, Wire { service: text(service)?, mode: of_word(mode)? }))
     };

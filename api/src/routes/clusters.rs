@@ -28,6 +28,7 @@ use crate::db::{Conn, Write, documents, nat};
 use crate::desired::Extras;
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, Json as Body, Named, Query, tagged};
+use crate::pass;
 use crate::selector::{self, Selector};
 
 /// A registered cluster.
@@ -365,6 +366,7 @@ async fn detail(app: &App, conn: &mut Conn, row: ClusterRow) -> Result<ClusterDe
         None => None,
     };
     let set: Option<Set> = set.and_then(|bytes| document::read(&bytes).ok());
+    let notes = pass::notes_of(conn, &row.cluster.id).await?;
     let assigned = set.map(|set| set.services).unwrap_or_default().into_iter();
     let report = row.report.as_deref().and_then(|text| document::read(text.as_bytes()).ok());
     Ok(ClusterDetail {
@@ -372,7 +374,7 @@ async fn detail(app: &App, conn: &mut Conn, row: ClusterRow) -> Result<ClusterDe
         values: row.values,
         assigned: assigned.map(|entry| Assigned { service: entry.name, release: entry.release }).collect(),
         removals: Extras::of_column(&row.extras)?.removals,
-        notes: row.notes,
+        notes,
         report,
     })
 }

@@ -21,7 +21,6 @@ pub(crate) struct AssignedRow {
     pub(crate) set: Option<Digest>,
     pub(crate) values: Option<Digest>,
     pub(crate) extras: String,
-    pub(crate) notes: String,
     pub(crate) stale: bool,
     pub(crate) change: i64,
 }
@@ -38,22 +37,30 @@ impl FromRow<'_, AnyRow> for AssignedRow {
             set: maybe(row.try_get::<Option<String>, _>("set_digest")?.as_deref())?,
             values: maybe(row.try_get::<Option<String>, _>("values_digest")?.as_deref())?,
             extras: row.try_get("extras")?,
-            notes: row.try_get("notes")?,
             stale: row.try_get::<i64, _>("stale")? != 0,
             change: row.try_get("change")?,
         })
     }
 }
 
-/// The active clusters: all, or those whose own inputs changed.
-pub(crate) async fn active(conn: &mut Conn, only_stale: bool) -> Result<Vec<AssignedRow>> {
+/// A page of the active clusters, by id: of all, or of those whose own inputs changed.
+pub(crate) async fn active(conn: &mut Conn, only_stale: bool, after: &str) -> Result<Vec<AssignedRow>> {
     // The condition on `stale` is a literal, as the partial index has it.
     let which = if only_stale { "and stale = 1" } else { "" };
     let sql = format!(
-        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, notes, stale, change
-         from clusters where state = 'active' {which} order by id"
+        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
+         from clusters where state = 'active' {which} and id > $1 order by id limit $2"
     );
-    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(conn).await
+    let limit = i64::try_from(2 * BATCH).unwrap_or(i64::MAX);
+    sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await
+}
+
+/// The same of one cluster, whatever its state.
+pub(crate) async fn one(conn: &mut Conn, id: &ClusterId) -> Result<Option<AssignedRow>> {
+    let sql =
+        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
+               from clusters where id = $1";
+    sqlx::query_as(sql).bind(id.as_str()).fetch_optional(conn).await
 }
 
 /// A cluster's new assignment, and the change that it was computed from.
@@ -65,7 +72,6 @@ pub(crate) struct Assigned {
     pub(crate) set: Named,
     pub(crate) values: Option<Named>,
     pub(crate) extras: String,
-    pub(crate) notes: String,
 }
 
 /// Writes assignments. A cluster that was changed by somebody else meanwhile keeps what it has; the count of those
@@ -73,11 +79,11 @@ pub(crate) struct Assigned {
 pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change: i64) -> Result<usize> {
     let mut written = 0;
     for part in all.chunks(BATCH) {
-        let list = rows(part.len(), 9);
-        let (now, number) = (part.len() * 9 + 1, part.len() * 9 + 2);
+        let list = rows(part.len(), 8);
+        let (now, number) = (part.len() * 8 + 1, part.len() * 8 + 2);
         let sql = format!(
             "update clusters set seq = v.column3, set_digest = v.column4, set_length = v.column5,
-               values_digest = v.column6, values_length = v.column7, extras = v.column8, notes = v.column9,
+               values_digest = v.column6, values_length = v.column7, extras = v.column8,
                changed_at = ${now}, stale = 0, change = ${number}
              from (values {list}) as v where clusters.id = v.column1 and clusters.change = v.column2"
         );
@@ -91,8 +97,7 @@ pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change
                 .bind(int(one.set.length))
                 .bind(one.values.map(|values| values.digest.to_string()))
                 .bind(one.values.map(|values| int(values.length)))
-                .bind(one.extras.as_str())
-                .bind(one.notes.as_str());
+                .bind(one.extras.as_str());
         }
         let done = query.bind(now_ms).bind(change).execute(&mut *conn).await?;
         written += usize::try_from(done.rows_affected()).unwrap_or(0);
@@ -100,18 +105,18 @@ pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change
     Ok(written)
 }
 
-/// Says that these clusters' assignments are still right, and what is left out of them.
-pub(crate) async fn confirm(conn: &mut Conn, all: &[(ClusterId, i64, String)]) -> Result<usize> {
+/// Says that these clusters' assignments are still right.
+pub(crate) async fn confirm(conn: &mut Conn, all: &[(ClusterId, i64)]) -> Result<usize> {
     let mut written = 0;
     for part in all.chunks(BATCH) {
         let sql = format!(
-            "update clusters set stale = 0, notes = v.column3 from (values {}) as v
+            "update clusters set stale = 0 from (values {}) as v
              where clusters.id = v.column1 and clusters.change = v.column2",
-            rows(part.len(), 3)
+            rows(part.len(), 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-        for (id, change, notes) in part {
-            query = query.bind(id.as_str()).bind(*change).bind(notes.as_str());
+        for (id, change) in part {
+            query = query.bind(id.as_str()).bind(*change);
         }
         let done = query.execute(&mut *conn).await?;
         written += usize::try_from(done.rows_affected()).unwrap_or(0);

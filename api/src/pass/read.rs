@@ -1,0 +1,143 @@
+//! What a pass reads: the services once, the clusters page by page.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cdn::document::{Approval, Removal, Set};
+use cdn::{ClusterId, Digest, ServiceName, document};
+
+use crate::app::App;
+use crate::assign::{ClusterState, FleetState, ServiceState, Targets, assign};
+use crate::db::clusters::assignment::{self, AssignedRow};
+use crate::db::{self, Conn, approvals, documents, fleet, removals, services};
+use crate::routes::services::Service;
+
+/// What is due: all clusters if a service or release changed, else those that changed themselves.
+pub(super) struct Due {
+    /// The catalog that all clusters are to be assigned by, if they are.
+    pub(super) catalog: Option<u64>,
+    services: BTreeMap<ServiceName, ServiceState>,
+    after: Option<ClusterId>,
+    sets: Sets,
+}
+
+/// The services of each set that was met.
+type Sets = HashMap<Digest, Arc<BTreeSet<ServiceName>>>;
+
+/// Some clusters, with all that their assignments depend on.
+pub(super) struct Page {
+    pub(super) state: FleetState,
+    pub(super) rows: BTreeMap<ClusterId, AssignedRow>,
+}
+
+impl Due {
+    /// The catalog is read before the services: what changes in between leaves the catalog due.
+    pub(super) async fn now(app: &App) -> db::Result<Self> {
+        let mut conn = app.db.read().await?;
+        let fleet = fleet::get(&mut conn).await?;
+        let catalog = (fleet.catalog > fleet.assigned).then_some(fleet.catalog);
+        let services = service_states(&mut conn).await?;
+        Ok(Self { catalog, services, after: None, sets: Sets::new() })
+    }
+
+    /// The next clusters; none after the last. Their rows are read before what else belongs to them: what changes in
+    /// between changes the row too, and the write leaves that row alone.
+    pub(super) async fn next(&mut self, app: &App) -> db::Result<Option<Page>> {
+        let mut conn = app.db.read().await?;
+        let after = self.after.as_ref().map_or("", ClusterId::as_str);
+        let rows = assignment::active(&mut conn, self.catalog.is_none(), after).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        self.after = Some(last.id.clone());
+        let clusters = cluster_states(&mut conn, &rows, &mut self.sets).await?;
+        let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        Ok(Some(Page { state: FleetState { services: self.services.clone(), clusters }, rows }))
+    }
+}
+
+/// What is meant for a cluster and left out of its set, and why. Decided when somebody asks: a note that is written down
+/// would be a write for each cluster of the fleet whenever a service waits for its first release.
+pub(crate) async fn notes_of(conn: &mut Conn, id: &ClusterId) -> db::Result<Vec<String>> {
+    let rows: Vec<AssignedRow> = assignment::one(conn, id).await?.into_iter().collect();
+    let clusters = cluster_states(conn, &rows, &mut Sets::new()).await?;
+    let state = FleetState { services: service_states(conn).await?, clusters };
+    Ok(assign(&state).clusters.remove(id).map(|assignment| assignment.notes).unwrap_or_default())
+}
+
+async fn service_states(conn: &mut Conn) -> db::Result<BTreeMap<ServiceName, ServiceState>> {
+    let everything = services::Listed { limit: i64::MAX, ..services::Listed::default() };
+    let all = services::list(conn, &everything).await?;
+    Ok(all.iter().map(|service| (service.name.clone(), service_state(service))).collect())
+}
+
+/// A service, as far as assignments look at it.
+fn service_state(service: &Service) -> ServiceState {
+    let spec = &service.spec;
+    let targets = match &spec.selector {
+        Some(selector) => Targets::Selected(selector.clone()),
+        None => Targets::Listed(spec.clusters.iter().cloned().collect()),
+    };
+    ServiceState {
+        targets,
+        release: service.release,
+        depends_on: spec.depends_on_names(service.name.project()),
+        options: spec.options.to_wire(service.name.project()),
+        on_unassign: spec.options.on_unassign,
+    }
+}
+
+async fn cluster_states(
+    conn: &mut Conn,
+    rows: &[AssignedRow],
+    sets: &mut Sets,
+) -> db::Result<Vec<ClusterState>> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+    let range = (&first.id, &last.id);
+    let mut removals = by_cluster::<Removal>(removals::open(conn, range).await?);
+    let mut approvals = by_cluster::<Approval>(approvals::open(conn, range).await?);
+    let mut states = Vec::with_capacity(rows.len());
+    for row in rows {
+        let assigned = match row.set {
+            Some(set) => shared_names(conn, sets, set).await?,
+            None => Arc::default(),
+        };
+        states.push(ClusterState {
+            id: row.id.clone(),
+            name: row.name.clone(),
+            labels: row.labels.clone(),
+            projects: row.projects.clone(),
+            values: row.own_values.clone(),
+            assigned,
+            removals: removals.remove(&row.id).unwrap_or_default(),
+            approvals: approvals.remove(&row.id).unwrap_or_default(),
+        });
+    }
+    Ok(states)
+}
+
+async fn shared_names(
+    conn: &mut Conn,
+    sets: &mut Sets,
+    set: Digest,
+) -> db::Result<Arc<BTreeSet<ServiceName>>> {
+    if let Some(names) = sets.get(&set) {
+        return Ok(Arc::clone(names));
+    }
+    let names = Arc::new(names_of(conn, set).await?);
+    sets.insert(set, Arc::clone(&names));
+    Ok(names)
+}
+
+fn by_cluster<T>(all: Vec<(ClusterId, T)>) -> HashMap<ClusterId, Vec<T>> {
+    let mut each: HashMap<ClusterId, Vec<T>> = HashMap::new();
+    for (cluster, one) in all {
+        each.entry(cluster).or_default().push(one);
+    }
+    each
+}
+
+/// The services of a set.
+pub(crate) async fn names_of(conn: &mut Conn, set: Digest) -> db::Result<BTreeSet<ServiceName>> {
+    let Some(bytes) = documents::get(conn, set).await? else { return Ok(BTreeSet::new()) };
+    let set: Set = document::read(&bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(set.services.into_iter().map(|entry| entry.name).collect())
+}
