@@ -127,6 +127,8 @@ impl Origins {
             if whole && Digest::of(&body.bytes) == *digest {
                 Ok(body.bytes)
             } else {
+                metrics::counter!("windlass_verify_failures_total", "reason" => "content_mismatch")
+                    .increment(1);
                 Err(Why::Mismatch(Box::new(body.mismatch(*digest, length))))
             }
         };
