@@ -9,6 +9,7 @@ mod relay;
 mod repository;
 mod running;
 mod site;
+mod stored;
 mod story;
 mod workshop;
 
@@ -16,9 +17,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use tokio_util::sync::CancellationToken;
+use program::shutdown::Shutdown;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::session::Session;
 use acts::Acts;
 use story::Story;
@@ -50,21 +51,38 @@ pub(crate) struct Demo {
 impl Demo {
     /// Tells the story; whatever happens, all programs end and the folder goes.
     pub(crate) async fn run(self, session: &Session) -> Result<Exit> {
-        let interrupted = CancellationToken::new();
+        let mut signals = Shutdown::listen().context("listen for signals")?;
         let stays = !self.once && session.out.is_terminal();
         let story = Story::new(&session.out);
-        let mut acts = Box::pin(Acts::prepare(&self, session, story)).await?;
-        let told = tokio::select! {
-            told = Box::pin(acts.tell(&self, session)) => told,
-            _ = tokio::signal::ctrl_c() => { interrupted.cancel(); Ok(()) }
+        let mut acts = tokio::select! {
+            acts = Box::pin(Acts::prepare(&self, session, story)) => acts?,
+            _ = signals.signalled() => return Ok(Exit::Interrupted),
         };
-        if told.is_ok() && !interrupted.is_cancelled() && stays {
-            acts.invite()?;
-            tokio::signal::ctrl_c().await.context("wait for Ctrl-C")?;
+        let told = tokio::select! {
+            told = Box::pin(acts.tell(&self, session)) => told.map(|()| Exit::Ok),
+            _ = signals.signalled() => Ok(Exit::Interrupted),
+        };
+        if matches!(told, Ok(Exit::Ok)) && stays {
+            acts.invite(&self)?;
+            signals.signalled().await;
         }
-        let ended = Box::pin(acts.end()).await;
-        told?;
-        ended?;
-        Ok(if interrupted.is_cancelled() { Exit::Interrupted } else { Exit::Ok })
+        let ended = tokio::select! {
+            ended = Box::pin(acts.end()) => ended,
+            _ = signals.signalled() => Err(self.cut_off()),
+        };
+        let exit = told?;
+        ended.map(|()| exit)
+    }
+
+    /// A second Ctrl-C, while everything is taken away.
+    fn cut_off(&self) -> anyhow::Error {
+        let failure = Failure::new(Exit::Interrupted, "ended before everything was taken away");
+        match &self.kube_context {
+            Some(context) => failure
+                .why(format!("objects of the demo may still be in cluster `{context}`"))
+                .next("find them by the annotation `windlass.dev/owner`, and the namespace `windlass-demo`"),
+            None => failure,
+        }
+        .into()
     }
 }

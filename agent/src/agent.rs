@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use program::http::Client;
 use program::observe::{Observe, Readiness};
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::directory::Directory;
+use crate::inventory::Inventory;
 use crate::join;
 use crate::kubernetes::Kubernetes;
 use crate::poll::{Poller, Tools, Turn};
@@ -127,6 +128,18 @@ impl Agent {
         drop((poller, syncer));
         folders.settled().await;
         Ok(self.status.watch().borrow().clone())
+    }
+
+    /// Takes away what an agent keeps in its target for itself, once nothing there is ours any more. Refused while
+    /// something is: whoever comes next must find it in the inventory.
+    pub async fn leave(self) -> anyhow::Result<()> {
+        let target = self.target().await?;
+        let kept = target.load_inventory().await?;
+        let inventory = kept.as_ref().map(Inventory::from_shards).transpose()?.unwrap_or_default();
+        if !inventory.is_empty() {
+            bail!("{} objects in the target are still ours: remove their services first", inventory.len());
+        }
+        Ok(target.remove_inventory().await?)
     }
 
     async fn prepare(&self) -> anyhow::Result<Loops> {

@@ -107,6 +107,10 @@ impl Directory {
         self.with(move |folder| kept::save(folder, &inventory)).await
     }
 
+    pub(crate) async fn remove_inventory(&self) -> Result<(), Refusal> {
+        self.with(kept::remove).await
+    }
+
     /// File work, away from the network's threads.
     async fn with<T: Send + 'static>(
         &self,

@@ -63,14 +63,7 @@ impl Kubernetes {
     }
 
     pub(crate) async fn home(&self) -> Result<String, Refusal> {
-        let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
-        let id = ObjectId {
-            group: String::new(),
-            kind: "Namespace".to_owned(),
-            namespace: None,
-            name: "kube-system".to_owned(),
-        };
-        let resource = Resource { kind, plural: "namespaces".to_owned(), namespaced: false };
+        let (resource, id) = inventory_store::namespace("kube-system");
         let found = observe::fetch(&self.api, &resource, &id, true).await;
         let object = found.map_err(|trouble| refusal::refusal(Act::Apply, &id, &trouble))?;
         let uid = object.as_ref().and_then(|object| object.pointer("/metadata/uid")?.as_str());
@@ -152,6 +145,10 @@ impl Kubernetes {
 
     pub(crate) async fn save_inventory(&self, inventory: &Sharded) -> Result<(), Refusal> {
         self.store().save(inventory).await
+    }
+
+    pub(crate) async fn remove_inventory(&self) -> Result<(), Refusal> {
+        self.store().remove().await
     }
 
     fn store(&self) -> Store<'_> {

@@ -152,6 +152,11 @@ impl Target {
         each!(self, target => target.save_inventory(inventory))
     }
 
+    /// Takes the inventory away, and what was made to keep it: the end of an agent that leaves.
+    pub(crate) async fn remove_inventory(&self) -> Result<(), Refusal> {
+        each!(self, target => target.remove_inventory())
+    }
+
     /// Waits until nothing is under way any more that nobody waits for.
     pub(crate) async fn settled(&self) {
         match self {

@@ -73,7 +73,8 @@ impl Shutdown {
         outcome
     }
 
-    async fn signalled(&mut self) -> &'static str {
+    /// Waits for the next signal; says its name.
+    pub async fn signalled(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

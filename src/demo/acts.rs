@@ -7,16 +7,14 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use api::routes::releases::Release;
 use cdn::document::Sync;
-use cdn::encoding::Encoding;
-use cdn::trust::{MinSeqs, Trust, Verified};
-use cdn::{Bundle, Digest, Limits, ServiceName};
-use serde_json::Value;
+use cdn::{Digest, ServiceName};
 
 use super::Demo;
 use super::description::{Description, Tools};
 use super::fleet::{Fleet, GLANCE, PATIENCE};
 use super::repository::Repository;
-use super::site::{INTERVAL, Site, is_synced};
+use super::site::{INTERVAL, NAMESPACE, Site, is_synced};
+use super::stored::{self, Stored};
 use super::story::{Story, bytes, time};
 use super::workshop::Workshop;
 use crate::session::Session;
@@ -29,13 +27,6 @@ pub(super) struct Acts<'o> {
     repository: Repository,
     description: Description,
     sites: Vec<Site>,
-}
-
-/// One service as it lies in the store.
-struct Stored {
-    release: Release,
-    size: u64,
-    bundle: Bundle,
 }
 
 impl<'o> Acts<'o> {
@@ -74,9 +65,8 @@ impl<'o> Acts<'o> {
         ))?;
         if !self.description.left_out.is_empty() {
             let names = self.description.left_out.join(", ");
-            self.story.say(&format!(
-                "left out, for want of kustomize (or kubectl) and helm on this machine: {names}"
-            ))?;
+            let programs = self.description.lacking.join(" and ");
+            self.story.say(&format!("left out, for want of {programs} on this machine: {names}"))?;
         }
         let begun = Instant::now();
         self.description.apply(&self.fleet.server).await?;
@@ -84,15 +74,14 @@ impl<'o> Acts<'o> {
         let releases = self.until_released(services, &BTreeSet::new()).await?;
         let took = begun.elapsed();
         let mut table = Table::new(["SERVICE", "DIGEST", "OBJECTS", "AS TAR", "STORED"]);
-        for stored in releases.iter().map(|release| self.stored(release)) {
-            let Stored { release, size, .. } = stored?;
-            let (tar, stored) = (bytes(release.length), bytes(size));
+        for release in &releases {
+            let stored = Stored::read(&self.fleet.workshop, release)?;
             table.row([
                 release.service.to_string(),
                 release.bundle.short(),
                 release.objects.to_string(),
-                tar,
-                stored,
+                bytes(release.length),
+                bytes(stored.size),
             ]);
         }
         self.story.line(&indent(&table.render(Look { colour: false, wide: false })))?;
@@ -132,11 +121,13 @@ impl<'o> Acts<'o> {
         self.story.say(&format!("cluster `{context}` would get, by server-side apply:"))?;
         for release in self.fleet.releases().await? {
             self.story.say(&format!("  {} with {} objects:", release.service, release.objects))?;
-            for object in self.stored(&release)?.bundle.objects() {
+            for object in Stored::read(&self.fleet.workshop, &release)?.bundle.objects() {
                 self.story.say(&format!("    {}", object.id()))?;
             }
         }
-        self.story.say("they stay there when the demo ends; `kubectl delete` takes them away")?;
+        self.story.say(&format!(
+            "and the namespace `{NAMESPACE}` for what its agent notes; all of it is taken away at the end"
+        ))?;
         session.confirm(&format!("apply this to `{context}`?")).await
     }
 
@@ -184,7 +175,7 @@ impl<'o> Acts<'o> {
             .step(4, "Break: api and CDN are switched off, files are damaged, an agent is restarted")?;
         self.fleet.stop_api_and_cdn().await?;
         self.story.say("api: off. CDN: off. Sites are on their own.")?;
-        let folders = self.sites.iter().filter(|site| site.folder.is_some()).count();
+        let folders = self.sites.iter().filter(|site| !site.is_cluster()).count();
         if folders == 0 {
             bail!("the demo has no site that is a folder");
         }
@@ -266,7 +257,7 @@ impl<'o> Acts<'o> {
         self.story.line(table.render(Look { colour: false, wide: false }).trim_end())?;
         self.story.line("")?;
         self.story.line(&format!("content bytes from the CDN:      {}", self.fleet.served_bytes()))?;
-        let texts = self.texts().await?;
+        let texts = stored::texts(&self.fleet.workshop, &self.fleet.releases().await?)?;
         let found = self.fleet.crossed.bytes_of(texts.iter().map(String::as_str));
         self.story.line(&format!("manifest bytes through the api:  {found}"))?;
         self.story.line(&format!(
@@ -278,14 +269,19 @@ impl<'o> Acts<'o> {
     }
 
     /// Says what a visitor may try now.
-    pub(super) fn invite(&self) -> Result<()> {
+    pub(super) fn invite(&self, demo: &Demo) -> Result<()> {
         let folder = self.sites.iter().find_map(|site| site.folder.clone()).unwrap_or_default();
         let token = self.fleet.workshop.path("admin-token");
         let url = self.fleet.server.url();
         self.story.line(&format!("\nIt goes on running. api: {url}   CDN: {}", self.fleet.cdn_url()))?;
         self.story.line("Three things to try, in another terminal:")?;
+        let manifest = match &demo.source {
+            Some(_) => self.repository.folder().join(&demo.path),
+            None => self.repository.folder().join("plain/web/deployment.yaml"),
+        };
         self.story.line(&format!(
-            "  1. change a manifest:   cd {} && $EDITOR plain/web/deployment.yaml && git commit -am change",
+            "  1. change a manifest:   $EDITOR {} && git -C {} commit -am change",
+            manifest.display(),
             self.repository.folder().display()
         ))?;
         self.story.line(&format!(
@@ -300,13 +296,41 @@ impl<'o> Acts<'o> {
         self.story.line("Ctrl-C ends it and leaves nothing behind.")
     }
 
-    /// Ends all programs; the folder goes with the last of them.
-    pub(super) async fn end(self) -> Result<()> {
-        let mut ended = Ok(());
+    /// Ends all programs; the folder goes with the last of them. What was put into a cluster is taken away before.
+    pub(super) async fn end(mut self) -> Result<()> {
+        let mut ended = match self.sites.iter().position(Site::is_cluster) {
+            Some(number) => self.clear(number).await,
+            None => Ok(()),
+        };
         for mut site in self.sites {
             ended = ended.and(site.stop().await);
         }
         ended.and(self.fleet.end().await)
+    }
+
+    /// Takes every service away from a cluster as an operator does: by signed removals, with a yes to what is
+    /// protected. What was there before the demo stays there.
+    async fn clear(&mut self, number: usize) -> Result<()> {
+        let site = &mut self.sites[number];
+        self.story.say(&format!("{}: taking everything away again", site.name))?;
+        self.fleet.come_up().await?;
+        site.start_again()?;
+        for service in self.fleet.services().await? {
+            self.fleet.delete(&service.name).await?;
+        }
+        let begun = Instant::now();
+        while self.fleet.removals().await? > 0 {
+            let holds = site.status().holds();
+            for digest in holds.iter().filter_map(|hold| hold.digest) {
+                self.fleet.approve(&digest).await;
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("{} still has objects of the demo; it says: {}", site.name, site.problems());
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        site.leave().await?;
+        self.story.say(&format!("{}: nothing of the demo is left in it", site.name))
     }
 
     /// Waits until `count` services have a release, one of them with a bundle that was not known before.
@@ -329,50 +353,10 @@ impl<'o> Acts<'o> {
         Ok(by_service(&self.fleet.releases().await?))
     }
 
-    /// A release as it lies in the store, proved as an agent proves it.
-    fn stored(&self, release: &Release) -> Result<Stored> {
-        let read = |digest: &Digest| {
-            let path = self.fleet.workshop.path(format!("store/{}", cdn::Key::Object(*digest).path()));
-            fs::read(&path).with_context(|| format!("read {}", path.display()))
-        };
-        let root = fs::read(self.fleet.workshop.path("root/1.json")).context("read root 1")?;
-        let trust = Trust::begin(self.fleet.workshop.fleet, &root)?;
-        let verified =
-            Verified::check(&trust, &release.service, &read(&release.digest)?, &MinSeqs::default())?;
-        let place = verified
-            .encodings()
-            .iter()
-            .find(|place| place.encoding == Encoding::Zst)
-            .context("no zst encoding")?;
-        let content = verified.open(place, &read(&place.digest)?, Limits::DEFAULT)?;
-        Ok(Stored { release: release.clone(), size: place.length, bundle: content.bundle().clone() })
-    }
-
-    /// Texts that only manifests have: long strings in the objects.
-    async fn texts(&self) -> Result<BTreeSet<String>> {
-        const LONG: usize = 24;
-        let mut texts = BTreeSet::new();
-        for release in self.fleet.releases().await? {
-            for object in self.stored(&release)?.bundle.objects() {
-                strings(&object.value(), &mut texts);
-            }
-        }
-        texts.retain(|text| text.len() >= LONG);
-        Ok(texts)
-    }
 }
 
 fn by_service(releases: &[Release]) -> BTreeMap<ServiceName, Digest> {
     releases.iter().map(|release| (release.service.clone(), release.digest)).collect()
-}
-
-fn strings(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => drop(found.insert(text.clone())),
-        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
-        Value::Object(map) => map.values().for_each(|item| strings(item, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 /// Some object's file below a site's folder: a workload's, if there is one.

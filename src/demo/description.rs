@@ -20,6 +20,8 @@ pub(super) struct Description {
     pub(super) sites: BTreeMap<String, BTreeMap<String, String>>,
     /// What was left out, for people.
     pub(super) left_out: Vec<String>,
+    /// The programs that it was left out for the want of.
+    pub(super) lacking: Vec<&'static str>,
 }
 
 /// What this machine can render.
@@ -34,6 +36,11 @@ impl Tools {
     pub(super) fn find(search_path: &OsStr) -> Self {
         let has = |name: &str| std::env::split_paths(search_path).any(|folder| folder.join(name).is_file());
         Self { kustomize: has("kustomize") || has("kubectl"), helm: has("helm") }
+    }
+
+    fn lacking(self) -> Vec<&'static str> {
+        let programs = [(self.kustomize, "kustomize (or kubectl)"), (self.helm, "helm")];
+        programs.into_iter().filter_map(|(there, name)| (!there).then_some(name)).collect()
     }
 
     fn can(self, renderer: &Value) -> bool {
@@ -51,7 +58,12 @@ impl Description {
         let text = repository.read("fleet.yaml")?;
         let documents =
             yaml::read(text.as_bytes(), YamlLimits::default()).context("read the example's fleet.yaml")?;
-        let mut description = Self { documents: Vec::new(), sites: BTreeMap::new(), left_out: Vec::new() };
+        let mut description = Self {
+            documents: Vec::new(),
+            sites: BTreeMap::new(),
+            left_out: Vec::new(),
+            lacking: tools.lacking(),
+        };
         for mut document in documents.into_iter().map(|read| read.value) {
             let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             match document["kind"].as_str() {
@@ -84,7 +96,7 @@ impl Description {
         let document =
             |kind: &str, spec| json!({ "kind": kind, "metadata": { "name": "yours" }, "spec": spec });
         let documents = vec![document("Source", source), document("ServiceDeployment", service)];
-        Self { documents, sites, left_out: Vec::new() }
+        Self { documents, sites, left_out: Vec::new(), lacking: Vec::new() }
     }
 
     /// How many services there are.

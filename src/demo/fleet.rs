@@ -4,19 +4,21 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use api::routes::holds::Approve;
 use api::routes::releases::Release;
+use api::routes::removals::Removal;
 use api::routes::services::Service;
-use cdn::Secret;
+use cdn::{Digest, Secret, ServiceName};
 use clap::Parser as _;
 use mirror::{Figures, Mirror, MirrorSettings, Served};
-use program::http::{Client, Settings};
+use program::http::{Client, Method, Settings};
 use serde_json::{Value, json};
 
 use super::relay::{Crossed, Relay};
 use super::repository::Repository;
 use super::running::Running;
 use super::workshop::Workshop;
-use crate::server::{Query, Server};
+use crate::server::{Query, Server, Terms, escaped};
 
 /// How long anything here may take on a slow machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(3);
@@ -119,6 +121,11 @@ impl Fleet {
         self.until_the_api_answers().await
     }
 
+    /// Starts what is switched off.
+    pub(super) async fn come_up(&mut self) -> Result<()> {
+        if self.api.is_some() { Ok(()) } else { self.start_api_and_cdn().await }
+    }
+
     /// Switches both off.
     pub(super) async fn stop_api_and_cdn(&mut self) -> Result<()> {
         for program in [self.api.take(), self.cdn.take()].into_iter().flatten() {
@@ -180,9 +187,8 @@ impl Fleet {
 
     /// The current release of every service.
     pub(super) async fn releases(&self) -> Result<Vec<Release>> {
-        let services: Vec<Service> = self.server.list("/v1/services", &Query::default()).await?;
         let mut current = Vec::new();
-        for service in services {
+        for service in self.services().await? {
             if let Some(published) = service.publish.filter(|said| {
                 said.status.outcome != cdn::wire::Outcome::Published
                     && said.status.outcome != cdn::wire::Outcome::Unchanged
@@ -196,6 +202,35 @@ impl Fleet {
             current.extend(releases.into_iter().find(|release| release.current));
         }
         Ok(current)
+    }
+
+    /// Every service.
+    pub(super) async fn services(&self) -> Result<Vec<Service>> {
+        self.server.list("/v1/services", &Query::default()).await
+    }
+
+    /// Takes a service away, with its objects.
+    pub(super) async fn delete(&self, service: &ServiceName) -> Result<()> {
+        let path = format!("/v1/services/{service}?mode=delete");
+        let _told: Value =
+            self.server.change(Method::DELETE, &path, None::<&()>, Terms::default()).await?;
+        Ok(())
+    }
+
+    /// How many removals are still to be done.
+    pub(super) async fn removals(&self) -> Result<usize> {
+        let open: Vec<Removal> = self.server.list("/v1/removals", &Query::default()).await?;
+        Ok(open.len())
+    }
+
+    /// Says yes to a hold. One that the api has not heard of yet is asked for again.
+    pub(super) async fn approve(&self, hold: &Digest) {
+        let path = format!("/v1/holds/{}/approve", escaped(&hold.to_string()));
+        let said: Result<Value> =
+            self.server.change(Method::POST, &path, Some(&Approve::default()), Terms::default()).await;
+        if let Err(error) = said {
+            tracing::debug!(%hold, %error, "not approved yet");
+        }
     }
 
     /// An error if a program has stopped by itself.

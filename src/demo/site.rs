@@ -21,6 +21,9 @@ use super::running::Running;
 /// How often the demo's agents poll and look at everything. In a fleet both are two minutes.
 pub(super) const INTERVAL: &str = "1s";
 
+/// Where an agent of the demo keeps its notes in a cluster.
+pub(super) const NAMESPACE: &str = "windlass-demo";
+
 /// An agent and its target.
 pub(super) struct Site {
     /// Its name.
@@ -54,7 +57,7 @@ impl Site {
         arguments.extend(["--join-token-file".into(), token.into_os_string()]);
         arguments.extend(["--state".into(), fleet.workshop.path(format!("state/{name}")).into_os_string()]);
         let folder = if let Some(demo) = cluster {
-            arguments.extend(["--target".into(), "kubernetes".into()]);
+            arguments.extend(["--target", "kubernetes", "--namespace", NAMESPACE].map(OsString::from));
             arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
             let file = demo.kubeconfig.iter();
             arguments.extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
@@ -70,12 +73,28 @@ impl Site {
         Ok(site)
     }
 
+    /// Whether it is the cluster that was named.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.folder.is_none()
+    }
+
     /// Starts its agent, for the first time or again.
     pub(super) fn start(&mut self) -> Result<()> {
         let agent = Agent::new(agent::Settings::try_parse_from(&self.arguments)?);
         self.status = agent.status();
         self.agent = Some(Running::start("an agent", |stop| Box::pin(agent.run(stop))));
         Ok(())
+    }
+
+    /// Starts its agent, unless it runs.
+    pub(super) fn start_again(&mut self) -> Result<()> {
+        if self.agent.is_some() { Ok(()) } else { self.start() }
+    }
+
+    /// Stops its agent, and lets it take away what it has kept in its target for itself.
+    pub(super) async fn leave(&mut self) -> Result<()> {
+        self.stop().await?;
+        Agent::new(agent::Settings::try_parse_from(&self.arguments)?).leave().await
     }
 
     /// Stops its agent.
@@ -111,7 +130,8 @@ impl Site {
         }
     }
 
-    fn problems(&self) -> String {
+    /// What is in its way, in words.
+    pub(super) fn problems(&self) -> String {
         let status = self.status();
         let holds: Vec<_> =
             status.holds().iter().map(|hold| format!("{}: {}", hold.reason.code(), hold.message)).collect();

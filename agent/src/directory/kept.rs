@@ -65,6 +65,15 @@ pub(super) fn save(folder: &Path, inventory: &Sharded) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Takes the folder's own room away, whole.
+pub(super) fn remove(folder: &Path) -> Result<(), Refusal> {
+    let room = folder.join(FOLDER);
+    match std::fs::remove_dir_all(&room) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&room, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 fn stored(folder: &Path) -> Result<BTreeMap<Digest, PathBuf>, Refusal> {
     let entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
     let mut stored = BTreeMap::new();

@@ -8,10 +8,11 @@ use cdn::{Digest, ObjectId};
 use http::Method;
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::{Api, Ask};
 use super::delete::delete;
+use super::observe;
 use super::refusal::{Act, refusal};
 use super::resource::{Resource, segment};
 use super::trouble::Trouble;
@@ -19,6 +20,8 @@ use crate::target::{KindRef, Refusal, Sharded};
 
 const INDEX: &str = "windlass-inventory";
 const LABEL: &str = "windlass.dev/inventory";
+/// The label, in a namespace that was made for the inventory alone.
+const MADE_HERE: &str = "/metadata/labels/windlass.dev~1inventory";
 const KEY: &str = "content";
 const DIGEST: &str = "windlass.dev/digest";
 const MANAGER: &str = "windlass-inventory";
@@ -116,6 +119,30 @@ impl Store<'_> {
         Ok(())
     }
 
+    /// Takes all of it away; with it goes the namespace, if it was made here for nothing else.
+    pub(super) async fn remove(&self) -> Result<(), Refusal> {
+        let kept = self.list().await.map_err(|trouble| self.failed(INDEX, &trouble))?;
+        // The index last: parts without it are said to be lost, an index without parts as well.
+        let (index, parts): (Vec<_>, Vec<_>) = kept.into_iter().partition(|one| one.metadata.name == INDEX);
+        for one in parts.into_iter().chain(index) {
+            delete(self.api, &resource(), &self.id(&one.metadata.name), &one.metadata.uid, None).await?;
+        }
+        self.remove_namespace().await
+    }
+
+    async fn remove_namespace(&self) -> Result<(), Refusal> {
+        let (resource, id) = namespace(self.namespace);
+        let found = observe::fetch(self.api, &resource, &id, true).await;
+        let Some(found) = found.map_err(|trouble| self.failed(self.namespace, &trouble))? else {
+            return Ok(());
+        };
+        let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str);
+        match (text(MADE_HERE), text("/metadata/uid")) {
+            (Some("true"), Some(uid)) => delete(self.api, &resource, &id, uid, None).await.map(drop),
+            (_, _) => Ok(()),
+        }
+    }
+
     async fn list(&self) -> Result<Vec<Stored>, Trouble> {
         let (mut all, mut next) = (Vec::new(), String::new());
         loop {
@@ -168,7 +195,10 @@ impl Store<'_> {
     }
 
     async fn create_namespace(&self) -> Result<(), Refusal> {
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+        let object = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": self.namespace, "labels": {LABEL: "true"}},
+        });
         let body = serde_json::to_vec(&object).expect("JSON can be written");
         let path = format!("/api/v1/namespaces?fieldManager={MANAGER}");
         match self.api.send(Ask::with(Method::POST, path, "application/json", body)).await {
@@ -206,6 +236,18 @@ impl Store<'_> {
         let namespace = Some(self.namespace.to_owned());
         ObjectId { group: String::new(), kind: "ConfigMap".to_owned(), namespace, name: name.to_owned() }
     }
+}
+
+/// A namespace, as something to read and to delete.
+pub(super) fn namespace(name: &str) -> (Resource, ObjectId) {
+    let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
+    let id = ObjectId {
+        group: String::new(),
+        kind: kind.kind.clone(),
+        namespace: None,
+        name: name.to_owned(),
+    };
+    (Resource { kind, plural: "namespaces".to_owned(), namespaced: false }, id)
 }
 
 fn resource() -> Resource {

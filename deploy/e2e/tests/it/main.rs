@@ -5,6 +5,7 @@
 #![expect(clippy::tests_outside_test_module, reason = "this crate is nothing but tests")]
 
 mod blackout;
+mod demo;
 mod history;
 mod identity;
 mod killed;
