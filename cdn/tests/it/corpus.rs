@@ -5,7 +5,11 @@ use std::path::Path;
 use cdn::document::{Desired, Head, Release, Report, Root, Routes, Set, Values};
 use cdn::encoding::{Encoding, Signed};
 use cdn::envelope::Envelope;
-use cdn::{Bundle, Digest, Limits, ct1, json};
+use cdn::secret::Token;
+use cdn::wire::{JoinAnswer, JoinRequest, PollAnswer, Problem, PublishStatus, RenewAnswer, Wanted};
+use cdn::{
+    Bundle, ClusterId, Digest, Key, Limits, ProjectName, PublicKey, ServiceName, ct1, json,
+};
 
 #[test]
 fn b12_the_corpus_of_the_fuzz_targets_goes_through_every_parser() {
@@ -38,4 +42,30 @@ fn every_parser(bytes: &[u8]) {
     let signed = Signed { digest: Digest::of(b""), length: 1 << 20 };
     drop(Encoding::Zst.decode(bytes, signed, Limits::DEFAULT));
     drop(Encoding::Gz.decode(bytes, signed, Limits::DEFAULT));
+    body::<PollAnswer>(bytes);
+    body::<JoinRequest>(bytes);
+    body::<JoinAnswer>(bytes);
+    body::<RenewAnswer>(bytes);
+    body::<Problem>(bytes);
+    body::<Wanted>(bytes);
+    body::<PublishStatus>(bytes);
+    for line in String::from_utf8_lossy(bytes).lines() {
+        every_word(line);
+    }
+}
+
+fn every_word(line: &str) {
+    drop(line.parse::<Digest>());
+    drop(line.parse::<ProjectName>());
+    drop(line.parse::<ServiceName>());
+    drop(line.parse::<ClusterId>());
+    drop(line.parse::<PublicKey>());
+    drop(line.parse::<Token>());
+    if let Some(key) = Key::parse(line) {
+        assert_eq!(key.path(), line.strip_prefix('/').unwrap_or(line), "a place has one spelling");
+    }
+}
+
+fn body<T: serde::de::DeserializeOwned>(bytes: &[u8]) {
+    drop(json::document::<T>(bytes));
 }
