@@ -180,7 +180,7 @@ impl Body {
         }
         let start = answer.start().map_err(|error| Ended::For(Why::Http(error.cause)))?;
         if start != asked_from {
-            // A whole body instead of the rest (G3), or a part that nobody asked for: what came before is worthless.
+            // A whole body instead of the rest (FAULTS G3), or a part that nobody asked for: what came before is worthless.
             self.restart();
         }
         if start != asked_from && start != 0 {
@@ -207,7 +207,7 @@ impl Body {
     /// What an error of the connection means for the body.
     fn broken(&mut self, cause: Cause) -> Result<(), Ended> {
         match cause {
-            // More than was signed: these are other bytes, however they go on (A6).
+            // More than was signed: these are other bytes, however they go on (FAULTS A6).
             Cause::TooLarge { .. } => {
                 self.too_long = true;
                 Ok(())

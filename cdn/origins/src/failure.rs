@@ -31,7 +31,7 @@ pub struct Attempt {
 /// Why one origin gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// Nothing lies there (yet): an edge may not have it, so it is worth asking again soon (C9).
+    /// Nothing lies there (yet): an edge may not have it, so it is worth asking again soon (FAULTS C9).
     #[error("not there yet (404)")]
     Absent,
     /// Other bytes than the digest names, also past the caches.

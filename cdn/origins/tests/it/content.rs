@@ -1,4 +1,4 @@
-//! Other bytes than were wanted: refused, whoever serves them (A1, A6, A16, G4).
+//! Other bytes than were wanted: refused, whoever serves them (FAULTS A1, A6, A16, G4).
 
 use cdn::Key;
 use origins::{Origin, Origins, Why};

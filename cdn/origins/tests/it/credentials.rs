@@ -1,4 +1,4 @@
-//! Tokens go to their own host, and nowhere else (C2, D6).
+//! Tokens go to their own host, and nowhere else (FAULTS C2, D6).
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Servers that answer a range with something else (G3).
+//! Servers that answer a range with something else (FAULTS G3).
 
 use crate::far::{Far, answer, cut, range};
 use crate::site::{bytes, origins};

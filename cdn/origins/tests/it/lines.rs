@@ -1,4 +1,4 @@
-//! Bad lines: cut, slow, dead (A7, G2).
+//! Bad lines: cut, slow, dead (FAULTS A7, G2).
 
 use std::time::{Duration, Instant};
 

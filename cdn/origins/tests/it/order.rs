@@ -1,4 +1,4 @@
-//! Which origin is asked when, and what it means that something is not there (A14, C9).
+//! Which origin is asked when, and what it means that something is not there (FAULTS A14, C9).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
