@@ -20,7 +20,7 @@ use crate::{Cause, StoreArgs};
 
 const DEFAULT_REGION: Region = Region::from_static("us-east-1");
 const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
-/// The one layer of retries, with the SDK's own jitter and budget (G1).
+/// The one layer of retries, with the SDK's own jitter and budget (FAULTS G1).
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
