@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[cfg(test)]
 mod tests;
 
-/// The least and the most that a server may ask an agent to wait (H3): it can slow a fleet down, not stop it.
+/// The least and the most that a server may ask an agent to wait (FAULTS H3): it can slow a fleet down, not stop it.
 pub const SERVER_WAIT: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(1));
 
 /// Where in an interval the owner of `key` has its turn: always the same place, and evenly spread over many keys.

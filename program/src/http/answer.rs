@@ -34,7 +34,7 @@ impl Answer {
     ) -> Result<Self, FetchError> {
         let success = inner.status().is_success();
         let limit = bounds.max_bytes;
-        // Believed only where it makes us refuse sooner; the reading is bounded in any case (A6).
+        // Believed only where it makes us refuse sooner; the reading is bounded in any case (FAULTS A6).
         if success && inner.content_length().is_some_and(|claimed| claimed > limit) {
             return Err(FetchError { at, cause: Cause::TooLarge { limit } });
         }
@@ -58,7 +58,7 @@ impl Answer {
     }
 
     /// Where in the content this body starts: 0 for a whole body - also when a server ignored the range that was
-    /// asked for, so that the caller starts anew (G3) - or the start of a 206's Content-Range.
+    /// asked for, so that the caller starts anew (FAULTS G3) - or the start of a 206's Content-Range.
     pub fn start(&self) -> Result<u64, FetchError> {
         if self.status() != StatusCode::PARTIAL_CONTENT {
             return Ok(0);
@@ -154,7 +154,7 @@ impl Response {
         self.header(name)?.trim().parse().ok().map(Duration::from_secs)
     }
 
-    /// Whether this is a web page: a captive portal or a proxy's error page where content was expected (G4).
+    /// Whether this is a web page: a captive portal or a proxy's error page where content was expected (FAULTS G4).
     pub fn looks_like_html(&self) -> bool {
         let typed = self.header(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
         let start = &self.body[..self.body.len().min(64)];

@@ -189,7 +189,7 @@ fn builder(settings: &Settings) -> reqwest::ClientBuilder {
         .referer(false)
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(4)
-        // A black hole must not look like a slow server for ever (G8).
+        // A black hole must not look like a slow server for ever (FAULTS G8).
         .tcp_keepalive(60 * SECOND)
         .http2_keep_alive_interval(30 * SECOND)
         .http2_keep_alive_timeout(10 * SECOND)

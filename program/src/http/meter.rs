@@ -39,7 +39,7 @@ pub struct MinRate {
 }
 
 impl Default for MinRate {
-    /// 1 kB/s over 30 s: a modem passes, an attacker who drips does not hold a worker for hours (A7).
+    /// 1 kB/s over 30 s: a modem passes, an attacker who drips does not hold a worker for hours (FAULTS A7).
     fn default() -> Self {
         Self { bytes_per_second: 1_000, window: Duration::from_secs(30) }
     }

@@ -1,4 +1,4 @@
-//! Which redirects are followed, and what goes along (C2: a credential never leaves the place it was given for).
+//! Which redirects are followed, and what goes along: a credential never leaves the place it was given for (FAULTS C2).
 
 use ::http::{HeaderMap, Method, StatusCode, header};
 use reqwest::Url;

@@ -22,7 +22,7 @@ impl Request {
     /// A request without a body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         let identity = HeaderValue::from_static("identity");
-        // Digests are over the stored bytes, so nobody on the way may compress them anew (G4).
+        // Digests are over the stored bytes, so nobody on the way may compress them anew (FAULTS G4).
         let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, identity)]);
         Self { method, headers, body: None, url: url.into(), mistake: None }
     }
