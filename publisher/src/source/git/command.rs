@@ -16,7 +16,7 @@ use crate::source::repository::Protocol;
 /// Read instead of the user's and the machine's configuration.
 ///
 /// - objects are checked when they come in: `.git` and `..` as names in a tree are refused (FAULTS C5);
-/// - a redirect is not followed: it could carry the credential to another host (C2);
+/// - a redirect is not followed: it could carry the credential to another host (FAULTS C2);
 /// - a local repository is read whoever owns it: only the allow list's `local = true` leads to one.
 const CONFIGURATION: &str = "\
 [core]
