@@ -80,7 +80,7 @@ pub struct Tools {
     pub status: Arc<Shared>,
 }
 
-/// How long nothing but older documents may come before it is said (DESIGN 4.4).
+/// How long nothing but older documents may come before it is said: until then an edge may just be behind.
 const OLDER_FOR: Duration = Duration::from_mins(10);
 /// Roots are asked for this often, news or not.
 const ROOTS_EVERY: Duration = Duration::from_hours(24);

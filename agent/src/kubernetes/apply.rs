@@ -2,7 +2,7 @@
 //!
 //! First without force: a conflict says whose fields we would take. People's and other programs' are taken back by a
 //! second, forced apply; another tool's and another service's are left (FAULTS F12, F13). What `kubectl apply` or Helm
-//! has declared before us becomes ours at the first apply, so that what the source no longer says goes (F25).
+//! has declared before us becomes ours at the first apply, so that what the source no longer says goes (FAULTS F25).
 
 use cdn::document::HoldReason;
 use cdn::{Object, ObjectId};

@@ -1,5 +1,5 @@
 //! Discovery of just the kinds that are needed: `GET /apis/<group>/<version>` for each, and more only where a kind is
-//! not found there, since "not there" has to be proved (law L6, FAULTS F1-F3).
+//! not found there, since "not there" has to be proved (law L6; FAULTS F1, F2, F3).
 
 mod evidence;
 mod judge;

@@ -40,7 +40,7 @@ impl Trouble {
     }
 
     /// Whether it is proved that `plural`/`name` is not there: the server names just that object in its 404. One that
-    /// does not is about the path (FAULTS F1: a new aggregated API answers so at first).
+    /// does not is about the path: a new aggregated API answers so at first (FAULTS F1).
     pub(super) fn proves_missing(&self, plural: &str, name: &str) -> bool {
         let Some(status) = self.status() else { return false };
         let details = status.details.as_ref();

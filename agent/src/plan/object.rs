@@ -175,7 +175,7 @@ impl<'a> One<'a> {
     }
 
     /// A former name gives its objects up; so does a service of the same project that no longer declares the object
-    /// (F14), or is no longer in the set (F15).
+    /// (FAULTS F14), or is no longer in the set (FAULTS F15).
     fn may_take_from(&self, owner: &ServiceName) -> bool {
         let formerly = &self.input.wanted.services[self.service].entry.options.formerly;
         if formerly.contains(owner) {

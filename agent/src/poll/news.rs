@@ -10,7 +10,8 @@ use crate::state::Trusted;
 use crate::wanted::{Loaded, Wanted};
 
 impl Poller {
-    /// Takes up what is on disk: chain, assignment, bundles. Only hashes are checked (DESIGN 4.4).
+    /// Takes up what is on disk: chain, assignment, bundles. Only hashes are checked:
+    /// what was believed once goes on running, also under a key that has been replaced since.
     pub(super) async fn take_up(&mut self) {
         let fleet = self.identity.fleet;
         match self.state.with(move |state| state.trust(fleet)).await {

@@ -1,5 +1,5 @@
 //! `Trusted`: floor, assignment and releases, as they were when they were verified. Later only hashes are checked, so
-//! that rotating a key never stops the repair of what runs (DESIGN 4.4).
+//! that rotating a key never stops the repair of what runs.
 
 use std::collections::BTreeMap;
 
