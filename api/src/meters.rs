@@ -1,4 +1,4 @@
-//! What is counted, by the names of CONVENTIONS. No label has as many values as there are clusters.
+//! What is counted: a prefix, base units, `_total` on what only grows. No label has as many values as there are clusters.
 
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
