@@ -1,4 +1,4 @@
-//! The one order in which anything is believed (DESIGN 4.4): root chain, `desired`, set and values, release, stored
+//! The one order in which anything is believed: root chain, `desired`, set and values, release, stored
 //! object, tar. Each step's type can only be made by passing the step before it.
 //!
 //! ```text
