@@ -1,4 +1,4 @@
-//! Which parts of a program are ready, and why the others are not.
+//! Which parts of a program are ready, which serve with something missing, and why.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +14,33 @@ pub struct Readiness {
 
 #[derive(Debug)]
 struct State {
-    /// None: ready.
-    why: Option<String>,
+    mark: Mark,
     since: Instant,
+}
+
+/// How a part is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mark {
+    Ready,
+    /// It serves, but not all of it works.
+    Degraded(String),
+    NotReady(String),
+}
+
+impl Mark {
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::Ready | Self::Degraded(_) => true,
+            Self::NotReady(_) => false,
+        }
+    }
+
+    fn why(&self) -> Option<&str> {
+        match self {
+            Self::Ready => None,
+            Self::Degraded(why) | Self::NotReady(why) => Some(why),
+        }
+    }
 }
 
 /// The part that says when it is ready. Starts not ready.
@@ -39,20 +63,20 @@ impl Readiness {
         part
     }
 
-    /// Whether every part is ready.
+    /// Whether every part is ready, degraded or not.
     pub fn is_ready(&self) -> bool {
-        self.parts().values().all(|state| state.why.is_none())
+        self.parts().values().all(|state| state.mark.is_ready())
     }
 
     /// The body of `/readyz`.
     pub(super) fn shown(&self) -> (bool, Value) {
         let parts = self.parts();
-        let ready = parts.values().all(|state| state.why.is_none());
+        let ready = parts.values().all(|state| state.mark.is_ready());
         let parts: Vec<Value> = parts
             .iter()
-            .map(|(name, state)| {
-                let since_seconds = state.since.elapsed().as_secs();
-                json!({"name": name, "ready": state.why.is_none(), "why": state.why, "since_seconds": since_seconds})
+            .map(|(name, State { mark, since })| {
+                let since_seconds = since.elapsed().as_secs();
+                json!({"name": name, "ready": mark.is_ready(), "why": mark.why(), "since_seconds": since_seconds})
             })
             .collect();
         (ready, json!({"ready": ready, "parts": parts}))
@@ -67,20 +91,31 @@ impl Readiness {
 impl Part {
     /// The part works.
     pub fn ready(&self) {
-        self.set(None);
+        self.set(Mark::Ready);
+    }
+
+    /// The part serves, but not all of it works: `/readyz` shows why and still answers 200, since a probe that took
+    /// every replica away at once would take away what works too. `why` holds no secret.
+    pub fn degraded(&self, why: impl Into<String>) {
+        self.set(Mark::Degraded(why.into()));
     }
 
     /// The part does not work; `why` is shown to whoever asks, so it holds no secret.
     pub fn not_ready(&self, why: impl Into<String>) {
-        self.set(Some(why.into()));
+        self.set(Mark::NotReady(why.into()));
     }
 
-    fn set(&self, why: Option<String>) {
+    /// Whether it works wholly: ready, and not degraded.
+    pub fn works(&self) -> bool {
+        self.all.parts().get(&self.name).is_some_and(|state| state.mark == Mark::Ready)
+    }
+
+    fn set(&self, mark: Mark) {
         let mut parts = self.all.parts();
         let since = match parts.get(&self.name) {
-            Some(state) if state.why == why => state.since,
+            Some(state) if state.mark == mark => state.since,
             Some(_) | None => Instant::now(),
         };
-        parts.insert(self.name.clone(), State { why, since });
+        parts.insert(self.name.clone(), State { mark, since });
     }
 }

@@ -57,6 +57,22 @@ async fn readyz_says_which_part_is_not_ready_and_why() {
 }
 
 #[tokio::test]
+async fn a_degraded_part_is_shown_with_its_why_and_keeps_the_program_ready() {
+    let readiness = Readiness::new();
+    let (database, store) = (readiness.part("database"), readiness.part("store"));
+    let port = port(readiness.clone()).await;
+    database.degraded("connection refused");
+    store.ready();
+    let (status, body) = port.get("/readyz").await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &body["ready"]), (200, &serde_json::json!(true)));
+    assert_eq!(body["parts"][0]["why"], "connection refused");
+    assert!(readiness.is_ready() && !database.works() && store.works());
+    store.not_ready("gone");
+    assert_eq!(port.get("/readyz").await.0, 503);
+}
+
+#[tokio::test]
 async fn metrics_show_what_was_counted_and_what_the_process_costs() {
     let port = port(Readiness::new()).await;
     metrics::counter!("windlass_test_passes_total", "result" => "ok").increment(3);
