@@ -1,18 +1,18 @@
 //! The signed answer to a poll with news: made when first asked for, from memory, and kept for a while.
 
-use std::collections::BTreeMap;
+mod beside;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use beside::Beside;
 use bytes::Bytes;
-use cdn::document::{Approval, Desired, Document, Removal, Set};
+use cdn::document::{Approval, Desired, Removal};
 use cdn::envelope::Envelope;
-use cdn::limits::INLINE_BYTES;
 use cdn::trust::Trust;
-use cdn::wire::{Inline, PollAnswer};
-use cdn::{ClusterId, Digest, SigningKey, document};
+use cdn::wire::PollAnswer;
+use cdn::{ClusterId, Digest, SigningKey};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
 use crate::clock::timestamp;
 use crate::db::{self, Db};
@@ -61,10 +61,7 @@ pub(crate) struct Signer {
     trust: ArcSwap<Trust>,
     /// Signed envelopes by cluster and `ETag`.
     signed: Recent<(ClusterId, Digest), Arc<Envelope>>,
-    /// What rides beside the envelope, by set.
-    beside: Recent<Digest, Arc<BTreeMap<Digest, Inline>>>,
-    /// A new set is read once, however many clusters ask for it at once.
-    reading: Mutex<()>,
+    beside: Beside,
 }
 
 /// A document that has been made but not signed.
@@ -82,8 +79,7 @@ impl Signer {
             terms,
             trust: ArcSwap::from_pointee(trust),
             signed: Recent::new(2_048),
-            beside: Recent::new(64),
-            reading: Mutex::new(()),
+            beside: Beside::new(),
         }
     }
 
@@ -121,75 +117,16 @@ impl Signer {
         Ok(Draft { document, etag })
     }
 
-    /// The answer: the signed document, and beside it what is small.
-    pub(crate) async fn answer(&self, draft: &Draft, db: &Db) -> Bytes {
+    /// The answer: the signed document, and beside it what is small. Without a database: what memory has of that.
+    pub(crate) async fn answer(&self, draft: &Draft, db: Option<&Db>) -> Bytes {
         let key = (draft.document.cluster.clone(), draft.etag);
         let envelope = self.signed.get(&key).unwrap_or_else(|| {
             let envelope = Arc::new(Envelope::sign(&draft.document, &[&self.key]));
             self.signed.put(key, Arc::clone(&envelope));
             envelope
         });
-        let mut answer = PollAnswer { envelope: (*envelope).clone(), objects: BTreeMap::new() };
-        // Without the database the answer is only larger by a few round trips to the CDN.
-        match self.beside(draft, db).await {
-            Ok(objects) => answer.objects = objects,
-            Err(error) => {
-                tracing::warn!(error = %crate::error::chain(&error), "nothing is sent beside a desired");
-            }
-        }
+        let objects = self.beside.of(&draft.document, db).await;
+        let answer = PollAnswer { envelope: (*envelope).clone(), objects };
         serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from)
-    }
-
-    async fn beside(&self, draft: &Draft, db: &Db) -> db::Result<BTreeMap<Digest, Inline>> {
-        let set = draft.document.set.digest;
-        let shared = match self.beside.get(&set) {
-            Some(shared) => shared,
-            None => self.read_set(set, db).await?,
-        };
-        let mut objects = (*shared).clone();
-        if let Some(values) = draft.document.values {
-            let used: usize = objects.values().map(|object| object.0.len()).sum();
-            let fits = usize::try_from(values.length).is_ok_and(|length| used + length <= INLINE_BYTES);
-            let bytes =
-                if fits { db::documents::get(&mut *db.read().await?, values.digest).await? } else { None };
-            objects.extend(bytes.map(|bytes| (values.digest, Inline(bytes))));
-        }
-        Ok(objects)
-    }
-
-    /// The set, and the newest of its releases as far as they fit: what changed last is what an agent lacks.
-    async fn read_set(&self, set: Digest, db: &Db) -> db::Result<Arc<BTreeMap<Digest, Inline>>> {
-        let _turn = self.reading.lock().await;
-        if let Some(shared) = self.beside.get(&set) {
-            return Ok(shared);
-        }
-        let mut conn = db.read().await?;
-        let mut objects = BTreeMap::new();
-        if let Some(bytes) = db::documents::get(&mut conn, set).await? {
-            let releases = releases_of(&bytes);
-            let mut left = INLINE_BYTES.saturating_sub(bytes.len());
-            if bytes.len() <= INLINE_BYTES {
-                objects.insert(set, Inline(bytes));
-            }
-            for (digest, envelope) in db::releases::newest_of(&mut conn, &releases).await? {
-                if envelope.len() <= left {
-                    left -= envelope.len();
-                    objects.insert(digest, Inline(envelope));
-                }
-            }
-        }
-        let objects = Arc::new(objects);
-        self.beside.put(set, Arc::clone(&objects));
-        Ok(objects)
-    }
-}
-
-fn releases_of(set: &[u8]) -> Vec<Digest> {
-    match document::read::<Set>(set) {
-        Ok(set) => set.services.iter().map(|entry| entry.release).collect(),
-        Err(error) => {
-            tracing::error!(%error, kind = Set::TYPE, "a stored set cannot be read");
-            Vec::new()
-        }
     }
 }

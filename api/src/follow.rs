@@ -38,7 +38,8 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
     Ok(())
 }
 
-/// The loop's pass: follows, and says whether that works.
+/// The loop's pass: follows, and says whether that works. Without it the api stays ready: what polls are answered from
+/// was loaded at the start.
 pub(crate) async fn pass(app: &App) {
     let followed = tokio::time::timeout(WAIT, follow(app)).await;
     match followed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
@@ -46,7 +47,7 @@ pub(crate) async fn pass(app: &App) {
         Err(error) => {
             let why = crate::error::chain(&error);
             tracing::warn!(error = why, "the database cannot be read; polls are answered from memory");
-            app.follow.part.not_ready("the database cannot be read; polls are answered from memory");
+            app.follow.part.degraded("the database cannot be read; polls are answered from memory");
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(app: &App) {
         Ok(()) => app.passes.part.ready(),
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "clusters keep their assignments: a pass failed");
-            app.passes.part.not_ready(format!("clusters keep their assignments: {error:#}"));
+            app.passes.part.degraded(format!("clusters keep their assignments: {error:#}"));
         }
     }
     app.passes.tried.send_replace(asked);

@@ -148,6 +148,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
     };
     follow::follow(&app).await.context("read the clusters")?;
     app.follow.part.ready();
+    app.passes.part.degraded("the first pass of assignment is still to come");
     Ok(app)
 }
 

@@ -127,7 +127,8 @@ async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> 
         return Ok(not_modified(app, etag_of(held)));
     }
     app.meters.news.increment(1);
-    let mut answer = Response::new(Body::from(app.signer.answer(&draft, &app.db).await));
+    let db = app.follow.part.works().then_some(&app.db);
+    let mut answer = Response::new(Body::from(app.signer.answer(&draft, db).await));
     let headers = answer.headers_mut();
     headers.insert(header::ETAG, etag_of(Some(draft.etag)));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -125,7 +125,7 @@ impl Fleet {
         let arguments = [
             "windlass-api",
             "--listen=127.0.0.1:0",
-            "--observe-listen=off",
+            "--observe-listen=127.0.0.1:0",
             "--origins=https://cdn.example.com",
             &format!("--root={}", at("root").display()),
             &format!("--desired-key={}", at("desired").display()),
@@ -180,6 +180,13 @@ impl Fleet {
         let (running, stop) = self.running.take().unwrap();
         stop.cancel();
         running.wait().await.unwrap();
+    }
+
+    /// What `/readyz` answers.
+    pub(crate) async fn readiness(&self) -> Said {
+        let (running, _) = self.running.as_ref().unwrap();
+        let url = format!("http://{}/readyz", running.observe.unwrap());
+        Said::read(self.http.get(url).send().await.unwrap()).await
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Said {

@@ -7,9 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use cdn::document::{Hold, HoldReason};
+use cdn::wire::PollAnswer;
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::agent::Agent;
 use crate::fleet::{Fleet, start_time};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,6 +27,7 @@ async fn h6_polls_go_on_while_the_database_answers_nothing() {
         let polled = tokio::time::timeout(Duration::from_secs(1), agent.has_no_news(&fleet)).await;
         polled.expect("a poll waits for nothing");
     }
+    assert_eq!(fleet.readiness().await.status, 200);
     postgres.resume().unwrap();
     fleet.get("/v1/clusters").await.ok();
 
@@ -33,6 +37,7 @@ async fn h6_polls_go_on_while_the_database_answers_nothing() {
     let said = fleet.get("/v1/clusters").await;
     assert!([500, 503].contains(&said.status.as_u16()), "{said:?}");
     agent.has_no_news(&fleet).await;
+    degraded(&fleet, "database").await;
     postgres.start_again().await.unwrap();
     for _ in 0..200 {
         if fleet.get("/v1/clusters").await.status.is_success() {
@@ -41,6 +46,69 @@ async fn h6_polls_go_on_while_the_database_answers_nothing() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     fleet.join("site-2", json!({})).await.has_news(&fleet).await;
+}
+
+/// `/readyz` comes to show why a part does not work, and says all the while that the api is ready.
+async fn degraded(fleet: &Fleet, part: &str) {
+    for _ in 0..600 {
+        let said = fleet.readiness().await;
+        assert_eq!((said.status.as_u16(), &said.body["ready"]), (200, &json!(true)), "{said:?}");
+        let parts = said.body["parts"].as_array().unwrap();
+        if parts.iter().any(|shown| shown["name"] == part && shown["why"].is_string()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("`{part}` is shown as if it worked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h6_polls_with_news_do_not_wait_for_the_database_either() {
+    let postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let mut fleet = Fleet::on(database).await;
+    let mut agents = Vec::new();
+    for n in 0..12 {
+        let mut agent = fleet.join(&format!("site-{n}"), json!({})).await;
+        let change = json!({"values": {"default": {"region": format!("eu-{n}")}}});
+        fleet.send(Method::PATCH, &format!("/v1/clusters/site-{n}"), &fleet.admin, Some(change)).await.ok();
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.objects.len(), 2, "set and values ride along");
+        agents.push(agent);
+    }
+    // What was read once rides along still; what is one cluster's own is fetched from the CDN then.
+    fleet.clock.advance(Duration::from_hours(13));
+    postgres.pause().unwrap();
+    for brought in news_of_all(&fleet, &agents).await {
+        assert!(brought.objects.len() == 1, "the set is in memory: {:?}", brought.objects.keys());
+    }
+    assert_eq!(fleet.readiness().await.status, 200);
+    postgres.resume().unwrap();
+    // Nothing at all was read before.
+    fleet.stop().await;
+    fleet.start(&[]).await;
+    postgres.pause().unwrap();
+    news_of_all(&fleet, &agents).await;
+    postgres.resume().unwrap();
+    for agent in &mut agents {
+        agent.held = None;
+        agent.has_news(&fleet).await;
+    }
+}
+
+/// All ask at once, and each must be told its news in a second.
+async fn news_of_all(fleet: &Fleet, agents: &[Agent]) -> Vec<PollAnswer> {
+    let mut polls = JoinSet::new();
+    for agent in agents {
+        let poll = fleet.http.get(format!("{}/v1/desired", fleet.url)).bearer_auth(&agent.credential);
+        polls.spawn(async move {
+            let answer = tokio::time::timeout(Duration::from_secs(1), poll.send()).await;
+            let answer = answer.expect("a poll waits for nothing").unwrap();
+            assert_eq!(answer.status(), 200);
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        });
+    }
+    polls.join_all().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,6 +215,7 @@ on_both! {
         std::fs::write(&objects, "not a folder").unwrap();
         let release = fleet.publish(&publisher, "default/web", 1).await;
         agent.has_no_news(&fleet).await;
+        degraded(&fleet, "assign").await;
         std::fs::remove_file(&objects).unwrap();
         std::fs::rename(&away, &objects).unwrap();
         // The next write of anybody serves it too, and the loop would in a few seconds.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Envelope, base64_text};
-use crate::limits::INLINE_BYTES;
+use crate::envelope::Envelope;
+use crate::json::base64_text;
 use crate::{ClusterId, Digest, PublicKey, Secret};
 
 /// Request header of a poll: the sequence that the agent holds. An api that is behind it serves nothing.
@@ -33,16 +33,6 @@ pub struct PollAnswer {
 pub struct Inline(#[serde(with = "base64_text")] pub Vec<u8>);
 
 impl PollAnswer {
-    /// Adds an object if it still fits.
-    pub fn add(&mut self, bytes: &[u8]) -> bool {
-        let used: usize = self.objects.values().map(|object| object.0.len()).sum();
-        let fits = used + bytes.len() <= INLINE_BYTES;
-        if fits {
-            self.objects.insert(Digest::of(bytes), Inline(bytes.to_vec()));
-        }
-        fits
-    }
-
     /// The objects whose bytes have the digest that names them.
     pub fn proved(self) -> BTreeMap<Digest, Vec<u8>> {
         self.objects

@@ -3,7 +3,6 @@
 use cdn::Digest;
 use cdn::document::Desired;
 use cdn::envelope::Envelope;
-use cdn::limits::INLINE_BYTES;
 use cdn::wire::{Inline, PollAnswer, Source, WantedService};
 
 use crate::fleet::Fleet;
@@ -13,9 +12,9 @@ fn an_answer_to_a_poll_is_the_envelope_with_small_objects_beside_it() {
     let fleet = Fleet::new();
     let set = Fleet::set(b"release");
     let envelope = Envelope::sign(&fleet.desired(5, &set), &[&fleet.desired_key]);
-    let mut answer = PollAnswer { envelope: envelope.clone(), objects: [].into() };
-    assert!(answer.add(&set.to_bytes()));
-    assert!(!answer.add(&vec![0; INLINE_BYTES]), "together at most 16 KiB");
+    let bytes = set.to_bytes();
+    let objects = [(Digest::of(&bytes), Inline(bytes))].into();
+    let answer = PollAnswer { envelope: envelope.clone(), objects };
     let bytes = serde_json::to_vec(&answer).unwrap();
     let back: PollAnswer = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(back, answer);
@@ -29,9 +28,9 @@ fn an_answer_to_a_poll_is_the_envelope_with_small_objects_beside_it() {
 fn an_inline_object_that_is_not_what_its_name_says_is_dropped() {
     let fleet = Fleet::new();
     let envelope = Envelope::sign(&fleet.desired(5, &Fleet::set(b"release")), &[&fleet.desired_key]);
-    let mut answer = PollAnswer { envelope, objects: [].into() };
-    answer.add(b"good");
-    answer.objects.insert(Digest::of(b"promised"), Inline(b"other".to_vec()));
+    let objects = [(b"good", b"good".to_vec()), (b"oath", b"other".to_vec())];
+    let objects = objects.map(|(promised, bytes)| (Digest::of(promised), Inline(bytes))).into();
+    let answer = PollAnswer { envelope, objects };
     let proved = answer.proved();
     assert_eq!(proved.len(), 1);
     assert_eq!(proved[&Digest::of(b"good")], b"good");
