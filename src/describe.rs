@@ -129,7 +129,7 @@ fn of_service(service: &Service, releases: &[Release]) -> Page {
     page.field("Name", &service.name.to_string());
     page.field("Kind", &word(&service.kind));
     page.field("Source", &format!("{}, path `{}`", service.spec.source, service.spec.path));
-    page.field("Renderer", nouns::renderer(&service.spec.renderer));
+    page.field("Renderer", service.spec.renderer.word());
     page.field("Namespace", &service.spec.namespace);
     page.field("Targets", &nouns::targets(service));
     page.field("Depends on", &service.spec.depends_on.join(", "));

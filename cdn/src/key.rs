@@ -20,6 +20,52 @@ pub enum Key {
     Desired(ClusterId),
 }
 
+/// The folder below `v1/` that all places of one kind lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Room {
+    /// Objects.
+    Objects,
+    /// Roots.
+    Roots,
+    /// Heads, in a folder for each project.
+    Heads,
+    /// Routes.
+    Routes,
+    /// Desired documents.
+    Desired,
+}
+
+impl Room {
+    /// Every room.
+    pub const ALL: [Self; 5] = [Self::Objects, Self::Roots, Self::Heads, Self::Routes, Self::Desired];
+
+    /// The room of a place.
+    pub fn of(key: &Key) -> Self {
+        match key {
+            Key::Object(_) => Self::Objects,
+            Key::Root(_) => Self::Roots,
+            Key::Head(_) => Self::Heads,
+            Key::Routes(_) => Self::Routes,
+            Key::Desired(_) => Self::Desired,
+        }
+    }
+
+    /// The folder's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Objects => "o",
+            Self::Roots => "root",
+            Self::Heads => "head",
+            Self::Routes => "routes",
+            Self::Desired => "desired",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|room| room.name() == name)
+    }
+}
+
 /// Whether what lies at a key may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -32,26 +78,26 @@ pub enum Change {
 impl Key {
     /// The path, without a leading slash: what follows an origin's URL, and the name in a bucket or folder.
     pub fn path(&self) -> String {
-        match self {
-            Self::Object(digest) => format!("v1/o/{}", digest.hex()),
-            Self::Root(version) => format!("v1/root/{version}.json"),
-            Self::Head(service) => format!("v1/head/{}/{}.json", service.project(), service.name()),
-            Self::Routes(bundle) => format!("v1/routes/{}.json", bundle.hex()),
-            Self::Desired(cluster) => format!("v1/desired/{cluster}"),
-        }
+        let name = match self {
+            Self::Object(digest) => digest.hex(),
+            Self::Root(version) => format!("{version}.json"),
+            Self::Head(service) => format!("{}/{}.json", service.project(), service.name()),
+            Self::Routes(bundle) => format!("{}.json", bundle.hex()),
+            Self::Desired(cluster) => cluster.to_string(),
+        };
+        format!("v1/{}/{name}", Room::of(self).name())
     }
 
     /// Reads a path, with or without a leading slash; `None` for every other place.
     pub fn parse(path: &str) -> Option<Self> {
         let path = path.strip_prefix('/').unwrap_or(path).strip_prefix("v1/")?;
         let (room, rest) = path.split_once('/')?;
-        let key = match room {
-            "o" => Self::Object(Digest::from_hex(rest).ok()?),
-            "root" => Self::Root(rest.strip_suffix(".json")?.parse().ok()?),
-            "head" => Self::Head(rest.strip_suffix(".json")?.parse().ok()?),
-            "routes" => Self::Routes(Digest::from_hex(rest.strip_suffix(".json")?).ok()?),
-            "desired" => Self::Desired(rest.parse().ok()?),
-            _ => return None,
+        let key = match Room::named(room)? {
+            Room::Objects => Self::Object(Digest::from_hex(rest).ok()?),
+            Room::Roots => Self::Root(rest.strip_suffix(".json")?.parse().ok()?),
+            Room::Heads => Self::Head(rest.strip_suffix(".json")?.parse().ok()?),
+            Room::Routes => Self::Routes(Digest::from_hex(rest.strip_suffix(".json")?).ok()?),
+            Room::Desired => Self::Desired(rest.parse().ok()?),
         };
         // One place has one spelling: `root/007.json` is not `root/7.json`.
         key.path().strip_prefix("v1/").is_some_and(|spelling| spelling == path).then_some(key)

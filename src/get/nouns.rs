@@ -9,7 +9,7 @@ use api::routes::releases::Release;
 use api::routes::removals::Removal;
 use api::routes::services::{Follow, Service, ServiceKind};
 use api::routes::sources::Source;
-use cdn::wire::{Renderer, Source as Place};
+use cdn::wire::Source as Place;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -123,7 +123,7 @@ impl Row for Service {
             age(self.created_at),
             self.spec.source.clone(),
             self.spec.path.clone(),
-            renderer(&self.spec.renderer).to_owned(),
+            self.spec.renderer.word().to_owned(),
             self.spec.namespace.clone(),
             short(self.latest),
             publish.map(|publish| publish.status.message.clone()).unwrap_or_default(),
@@ -165,15 +165,6 @@ fn selector(selector: &api::routes::services::Selector) -> String {
         }
     };
     selector.terms().map(term).collect::<Vec<_>>().join(",")
-}
-
-/// A renderer's word.
-pub(crate) fn renderer(renderer: &Renderer) -> &'static str {
-    match renderer {
-        Renderer::Plain(_) => "plain",
-        Renderer::Kustomize(_) => "kustomize",
-        Renderer::Helm(_) => "helm",
-    }
 }
 
 impl Row for Release {

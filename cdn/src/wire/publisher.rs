@@ -80,6 +80,17 @@ pub enum Renderer {
 
 impl Eq for Renderer {}
 
+impl Renderer {
+    /// Its word: what documents, command lines and tables call it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "plain",
+            Self::Kustomize(_) => "kustomize",
+            Self::Helm(_) => "helm",
+        }
+    }
+}
+
 impl Default for Renderer {
     fn default() -> Self {
         Self::Plain(Nothing {})

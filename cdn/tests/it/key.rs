@@ -1,6 +1,6 @@
 //! Places.
 
-use cdn::key::Change;
+use cdn::key::{Change, Room};
 use cdn::{ClusterId, Digest, Key};
 
 fn all() -> Vec<Key> {
@@ -19,6 +19,15 @@ fn every_place_has_one_spelling() {
         assert_eq!(Key::parse(&key.path()), Some(key.clone()));
         assert_eq!(Key::parse(&key.to_string()), Some(key));
     }
+}
+
+#[test]
+fn every_place_lies_in_its_room_and_every_room_has_places() {
+    for key in all() {
+        assert!(key.path().starts_with(&format!("v1/{}/", Room::of(&key).name())), "{key}");
+    }
+    let rooms: Vec<Room> = all().iter().map(Room::of).collect();
+    assert_eq!(rooms, Room::ALL);
 }
 
 #[test]
