@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cdn::key::Room;
 use cdn::{Digest, Key};
 use program::{files, schedule};
 use tokio::time::Instant;
@@ -66,6 +67,7 @@ impl Directory {
             let found = get(&path, limit)?;
             let new = version(&bytes);
             if found.as_ref().is_some_and(|found| found.version == new) {
+                files::flush_directory(parent(&path))?;
                 return Ok(Ok(new));
             }
             if found.as_ref().map(|found| &found.version) != expected.as_ref() {
@@ -120,7 +122,11 @@ fn put(path: &Path, key: &Key, bytes: &[u8]) -> Result<Put, Cause> {
         Err(error) => return Err(error.into()),
     }
     match files::read_bounded(path, key.max_bytes()) {
-        Ok(there) if there == bytes => return Ok(Put::AlreadyThere),
+        Ok(there) if there == bytes => {
+            // Its writer may have been killed before its name was durable: what points to it must not be so first.
+            files::flush_directory(parent(path))?;
+            return Ok(Put::AlreadyThere);
+        }
         Ok(there) if check_digest(key, &there).is_ok() => return Err(Cause::Different),
         // A disk that rots, a copy that was cut: the key says what is right, and these bytes are.
         Ok(_) => {}
@@ -149,11 +155,18 @@ fn version(bytes: &[u8]) -> Version {
 fn prepare(root: &Path) -> io::Result<File> {
     let own = root.join(OWN);
     files::create_directory(&own, FOLDER)?;
+    let rooms = rooms(root);
     let path = own.join("writers");
     if let Some(alone) = taken(&path)? {
-        clear(root)?;
+        clear(&rooms)?;
         drop(alone);
     }
+    // A folder that a killed writer has made may not be durable yet, and the next writer finds it there.
+    [root.to_owned(), root.join("v1"), root.join("v1").join(Room::Heads.name())]
+        .iter()
+        .chain(&rooms)
+        .filter(|folder| folder.is_dir())
+        .try_for_each(|folder| files::flush_directory(folder))?;
     let writing = lock_file(&path)?;
     writing.lock_shared()?;
     Ok(writing)
@@ -161,19 +174,31 @@ fn prepare(root: &Path) -> io::Result<File> {
 
 /// Removes what crashed writers left. Only when this process is the folder's one writer: an unfinished file looks
 /// the same whether its writer is dead or busy.
-fn clear(root: &Path) -> io::Result<()> {
-    let rooms = root.join("v1");
-    let mut folders: Vec<PathBuf> = ["o", "root", "routes", "desired"].map(|room| rooms.join(room)).into();
-    if let Ok(projects) = fs::read_dir(rooms.join("head")) {
-        folders.extend(projects.filter_map(|project| Some(project.ok()?.path())));
-    }
-    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-        let removed = files::sweep(&folder)?;
+fn clear(rooms: &[PathBuf]) -> io::Result<()> {
+    for folder in rooms {
+        let removed = files::sweep(folder)?;
         if removed > 0 {
             tracing::info!(folder = %folder.display(), removed, "removed files that a crashed writer left");
         }
     }
     Ok(())
+}
+
+/// The folders that files of keys lie in, as far as they are there.
+fn rooms(root: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for room in Room::ALL {
+        let folder = root.join("v1").join(room.name());
+        match room {
+            Room::Heads => {
+                let projects = fs::read_dir(folder).into_iter().flatten();
+                folders.extend(projects.filter_map(|project| Some(project.ok()?.path())));
+            }
+            Room::Objects | Room::Roots | Room::Routes | Room::Desired => folders.push(folder),
+        }
+    }
+    folders.retain(|folder| folder.is_dir());
+    folders
 }
 
 fn lock_file(path: &Path) -> io::Result<File> {

@@ -1,10 +1,13 @@
 //! What is particular to a folder: files, modes, locks, full disks.
 
 use std::fs::{self, File};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::inotify;
 use store::{Cause, Location, Put, Store, StoreArgs};
 
 use crate::bench::{Bench, cause, head, move_to, object, text_at};
@@ -65,6 +68,44 @@ async fn c7_a_second_writer_does_not_clear_what_the_first_one_is_writing() {
     drop(first);
     bench.open().await;
     assert!(!under_way.exists());
+}
+
+/// Tells whether a folder itself is opened, as it is to be flushed; a file in it is another matter.
+struct Watched(OwnedFd);
+
+impl Watched {
+    fn new(folder: &Path) -> Self {
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, folder, inotify::WatchFlags::OPEN).unwrap();
+        Self(watch)
+    }
+
+    fn was_opened(self) -> bool {
+        let mut room = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(self.0, &mut room);
+        std::iter::from_fn(|| events.next().ok().map(|event| event.file_name().is_none())).any(|own| own)
+    }
+}
+
+/// A writer killed between an object's name and the flush of its folder leaves a name that a power cut may take.
+#[tokio::test]
+async fn c6_what_is_there_already_is_made_durable_before_anything_points_to_it() {
+    let bench = Bench::directory();
+    let store = bench.open().await;
+    let (key, bytes) = object("content");
+    store.put(&key, bytes.clone()).await.unwrap();
+    store.swap(&head("web"), "{}", None).await.unwrap();
+    let objects = Watched::new(&root(&bench).join("v1/o"));
+    assert_eq!(store.put(&key, bytes).await.unwrap(), Put::AlreadyThere);
+    assert!(objects.was_opened());
+    let heads = Watched::new(&root(&bench).join("v1/head/default"));
+    store.swap(&head("web"), "{}", None).await.unwrap();
+    assert!(heads.was_opened());
+    // So are the folders that it made: the next writer finds them there.
+    drop(store);
+    let rooms = Watched::new(&root(&bench).join("v1"));
+    bench.open().await;
+    assert!(rooms.was_opened());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
