@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// The settings of a store, for `#[command(flatten)]`.
+/// The settings of a store, for `#[command(flatten)]`. Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and
+/// `NO_PROXY`, as everywhere; where an instance's own role signs, `NO_PROXY` names 169.254.169.254.
 #[derive(Clone, Debug, clap::Args)]
 pub struct StoreArgs {
     /// Where content is written: a folder, or `s3://BUCKET/PREFIX`

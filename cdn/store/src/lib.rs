@@ -57,7 +57,8 @@ pub struct Found {
 
 impl Store {
     /// Opens the place that the settings name. A folder is made where it is missing, and what crashed writers left in
-    /// it is cleared; a bucket is probed for conditional PUT, see [`Store::conditional`].
+    /// it is cleared. A bucket is probed for conditional PUT: one that cannot keep two writers apart is used by one
+    /// writer of each kind of document at a time, held by a lock object under `.windlass/` that says so.
     pub async fn open(args: &StoreArgs) -> Result<Self, StoreError> {
         match &args.store {
             Location::Directory(root) => Directory::open(root).await.map(Self::Directory),
@@ -104,15 +105,6 @@ impl Store {
         match self {
             Self::Directory(directory) => directory.swap(key, bytes, expected.cloned()).await,
             Self::S3(s3) => s3.swap(key, bytes, expected).await,
-        }
-    }
-
-    /// Whether the store itself keeps two writers apart. A bucket that cannot is used by one writer of each kind of
-    /// document at a time, held by a lock object under `.windlass/` that says so; [`Store::close`] gives it up.
-    pub fn conditional(&self) -> bool {
-        match self {
-            Self::Directory(_) => true,
-            Self::S3(s3) => s3.conditional(),
         }
     }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cdn::Key;
-use cdn::key::Change;
 
 use crate::error::check_digest;
 use crate::{Cause, Found, Put, StoreArgs, StoreError, SwapError, Version};
@@ -50,10 +49,6 @@ impl S3 {
         Ok(Self { bucket, sole })
     }
 
-    pub(crate) fn conditional(&self) -> bool {
-        self.sole.is_none()
-    }
-
     pub(crate) async fn close(&self) {
         if let Some(sole) = &self.sole {
             sole.release().await;
@@ -85,11 +80,12 @@ impl S3 {
                 None => self.outcome(key, &bytes).await,
             };
         };
-        let _turn = sole.turn(key).await.map_err(fail)?;
+        let turn = sole.turn(key).await.map_err(fail)?;
         let found = self.read(key).await.map_err(fail)?;
         if found.as_ref().map(|found| &found.version) != expected {
             return concluded(found, &bytes);
         }
+        turn.still(connect::longest(bytes.len() as u64)).map_err(fail)?;
         let written = self.write(key, &bytes, &Condition::None).await.map_err(fail)?;
         written.ok_or_else(|| fail(Cause::Refused("a plain PUT was answered by 412".to_owned())).into())
     }
@@ -156,18 +152,5 @@ fn concluded(found: Option<Found>, bytes: &Bytes) -> Result<Version, SwapError> 
 impl fmt::Display for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.bucket.shown)
-    }
-}
-
-/// The room of a key that changes, which has one lock of its own: the publisher moves heads, the api moves desired
-/// documents.
-fn room(key: &Key) -> &'static str {
-    debug_assert!(key.change() == Change::CompareAndSet, "what never changes needs no lock");
-    match key {
-        Key::Head(_) => "head",
-        Key::Routes(_) => "routes",
-        Key::Desired(_) => "desired",
-        Key::Object(_) => "o",
-        Key::Root(_) => "root",
     }
 }

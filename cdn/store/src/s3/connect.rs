@@ -1,4 +1,4 @@
-//! How the SDK connects: rustls with ring, one layer of retries, a bound on every wait.
+//! How the SDK connects: rustls with ring, by the environment's proxies, one layer of retries, a bound on every wait.
 
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use program::files;
@@ -61,6 +63,11 @@ pub(super) fn patience(bytes: u64) -> TimeoutConfig {
         .operation_attempt_timeout(attempt + CONNECT)
         .operation_timeout((attempt + CONNECT + LONGEST_PAUSE) * ATTEMPTS)
         .build()
+}
+
+/// The longest that a request with a body of this size takes, every attempt included.
+pub(super) fn longest(bytes: u64) -> Duration {
+    patience(bytes).operation_timeout().unwrap_or_default()
 }
 
 /// An endpoint as it may be shown: without what stands before an `@`.
@@ -123,6 +130,10 @@ fn http(args: &StoreArgs) -> Result<aws_sdk_s3::config::SharedHttpClient, Cause>
         .with_trust_store(trust)
         .build()
         .map_err(|error| Cause::Settings(format!("the certificate authorities cannot be used: {error}")))?;
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    Ok(builder.tls_context(context).build_https())
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.tls_context(context.clone()).proxy_config(ProxyConfig::from_env()).build()
+    }))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cdn::{Digest, Key};
-use store::{Location, Store};
+use store::{Location, Store, StoreArgs};
 use testbed::{Process, Program, Ready};
 
 use crate::bench::{Bench, head};
@@ -17,13 +17,17 @@ fn writer() -> PathBuf {
     path
 }
 
-async fn start(bench: &Bench) -> Process {
-    let args = &bench.args;
+/// A writer that publishes without end.
+pub(crate) fn program(args: &StoreArgs) -> Program {
     let mut program = Program::new("writer", writer()).arg("--store").arg(args.store.to_string());
     if let (Some(endpoint), Some(file)) = (&args.s3_endpoint, &args.s3_credentials_file) {
         program = program.arg("--s3-endpoint").arg(endpoint).arg("--s3-credentials-file").arg(file);
     }
-    program.start(Ready::AtOnce).await.unwrap()
+    program
+}
+
+async fn start(bench: &Bench) -> Process {
+    program(&bench.args).start(Ready::AtOnce).await.unwrap()
 }
 
 /// Kills two writers again and again; after each kill the head names an object that is there and whole.

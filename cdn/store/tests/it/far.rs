@@ -1,4 +1,5 @@
-//! Far sides of the wire that no real server plays: an S3 server that ignores conditions, and one that fails often.
+//! Far sides of the wire that no real server plays: an S3 server that ignores conditions, one that fails often, and a
+//! proxy before a real one.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// One request, as it came.
@@ -85,21 +87,49 @@ pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 pub(crate) struct Careless {
     pub(crate) far: Far,
     pub(crate) methods: Arc<Mutex<Vec<String>>>,
+    pub(crate) gate: Arc<Gate>,
     objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+}
+
+/// Holds up one PUT of a lock object on its way.
+#[derive(Default)]
+pub(crate) struct Gate {
+    shut: Mutex<bool>,
+    pub(crate) reached: Notify,
+    pub(crate) opened: Notify,
+}
+
+impl Gate {
+    /// The next PUT of a lock waits until `opened` is told.
+    pub(crate) fn shut(&self) {
+        *self.shut.lock().unwrap() = true;
+    }
+
+    async fn pass(&self, asked: &Asked) {
+        let is_lock = asked.method == "PUT" && asked.path.contains("/writer-");
+        if is_lock && std::mem::take(&mut *self.shut.lock().unwrap()) {
+            self.reached.notify_one();
+            self.opened.notified().await;
+        }
+    }
 }
 
 impl Careless {
     pub(crate) async fn start() -> Self {
         let objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>> = Arc::default();
         let methods: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (stored, seen) = (Arc::clone(&objects), Arc::clone(&methods));
+        let gate: Arc<Gate> = Arc::default();
+        let (stored, seen, way) = (Arc::clone(&objects), Arc::clone(&methods), Arc::clone(&gate));
         let far = Far::start(move |asked| {
             seen.lock().unwrap().push(asked.method.clone());
-            let bytes = careless(&mut stored.lock().unwrap(), asked);
-            async move { bytes }
+            let (stored, way) = (Arc::clone(&stored), Arc::clone(&way));
+            async move {
+                way.pass(&asked).await;
+                careless(&mut stored.lock().unwrap(), asked)
+            }
         })
         .await;
-        Self { far, methods, objects }
+        Self { far, methods, gate, objects }
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -149,6 +179,25 @@ pub(crate) async fn flaky(upstream: String) -> (Far, Arc<Mutex<u32>>) {
     })
     .await;
     (far, refused)
+}
+
+/// A proxy that knows the one host `s3.invalid`, which nobody else does, and keeps what it is asked for.
+pub(crate) async fn proxy(upstream: String) -> (Far, Arc<Mutex<Vec<String>>>) {
+    let asked_for: Arc<Mutex<Vec<String>>> = Arc::default();
+    let keep = Arc::clone(&asked_for);
+    let far = Far::start(move |mut asked| {
+        keep.lock().unwrap().push(format!("{} {}", asked.method, asked.path));
+        let upstream = upstream.clone();
+        async move {
+            let Some(path) = asked.path.strip_prefix("http://s3.invalid:9000") else {
+                return answer("502 Bad Gateway", "", b"");
+            };
+            asked.head = asked.head.replacen(&asked.path, path, 1);
+            forward(&upstream, asked).await
+        }
+    })
+    .await;
+    (far, asked_for)
 }
 
 async fn forward(upstream: &str, asked: Asked) -> Vec<u8> {

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use program::http::{Bounds, Client, Request, Settings};
-use store::{Cause, Put, Store, StoreArgs};
-use testbed::{Fault, FaultProxy};
+use store::{Cause, Put, Store, StoreArgs, SwapError};
+use testbed::{Fault, FaultProxy, Ready};
 use tokio::task::JoinSet;
 
 use crate::bench::{Bench, conflict, credentials, head, move_to, object, text_at};
-use crate::far::{Careless, Far, answer, flaky};
+use crate::far::{Careless, Far, answer, flaky, proxy};
 
 fn upstream(bench: &Bench) -> String {
     bench.args.s3_endpoint.clone().unwrap().trim_start_matches("http://").to_owned()
@@ -79,6 +79,29 @@ async fn g1_an_answer_that_is_cut_after_the_write_is_not_a_conflict_with_oneself
     assert_eq!(text_at(&store, &key).await.as_deref(), Some("content"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_a_server_that_only_the_environment_s_proxy_reaches_is_written_through_it() {
+    let bench = Bench::s3().await;
+    let (proxy, asked_for) = proxy(upstream(&bench)).await;
+    let start = async |endpoint: &str, variable: &str| {
+        let program = crate::crash::program(&bench.through(endpoint.to_owned()));
+        program.env("NO_PROXY", "").env(variable, proxy.url()).start(Ready::AtOnce).await.unwrap()
+    };
+    let mut writer = start("http://s3.invalid:9000", "HTTP_PROXY").await;
+    let store = bench.open().await;
+    let moved = async || store.get(&head("web")).await.unwrap().is_some();
+    writer.wait_until("the head is there", Duration::from_mins(1), moved).await.unwrap();
+    writer.kill().await.unwrap();
+    assert!(asked_for.lock().unwrap().iter().any(|asked| asked.starts_with("PUT http://s3.invalid:9000/")));
+    // To a server of TLS a tunnel is asked for.
+    let mut writer = start("https://s3.invalid:9443", "HTTPS_PROXY").await;
+    let tunnel = "CONNECT s3.invalid:9443";
+    let asked = async || asked_for.lock().unwrap().iter().any(|asked| asked == tunnel);
+    let waited = writer.wait_until("a tunnel is asked for", Duration::from_mins(1), asked).await;
+    writer.kill().await.unwrap();
+    waited.unwrap();
+}
+
 #[tokio::test]
 async fn d6_wrong_credentials_are_refused_without_being_told() {
     let bench = Bench::s3().await;
@@ -136,7 +159,6 @@ async fn c7_a_server_that_ignores_conditions_gets_exactly_one_writer_and_a_lock_
     let (bench, server) = (Bench::s3().await, Careless::start().await);
     let args = careless(&bench, &server);
     let (first, second) = (Store::open(&args).await.unwrap(), Store::open(&args).await.unwrap());
-    assert!(!first.conditional());
     let version = first.swap(&head("web"), "one", None).await.unwrap();
     let error = second.swap(&head("web"), "two", Some(&version)).await.unwrap_err().to_string();
     assert!(error.contains("has no conditional PUT and is written by process"), "{error}");
@@ -147,6 +169,69 @@ async fn c7_a_server_that_ignores_conditions_gets_exactly_one_writer_and_a_lock_
     assert_eq!(text_at(&first, &head("web")).await.as_deref(), Some("two"));
     second.close().await;
     assert!(server.names().iter().all(|name| !name.contains("writer-")), "{:?}", server.names());
+}
+
+/// Lets time pass for our clocks; the server does not notice.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+const LEASE: Duration = Duration::from_mins(5);
+
+#[tokio::test]
+async fn c7_a_writer_that_stands_still_is_followed_after_its_lease_and_writes_no_more() {
+    let (bench, server) = (Bench::s3().await, Careless::start().await);
+    let args = careless(&bench, &server);
+    let (first, second) = (Store::open(&args).await.unwrap(), Store::open(&args).await.unwrap());
+    let one = first.swap(&head("web"), "one", None).await.unwrap();
+    assert!(matches!(held_up(second.swap(&head("web"), "two", Some(&one)).await), Cause::Locked(_)));
+    later(LEASE - Duration::from_mins(1)).await;
+    assert!(matches!(held_up(second.swap(&head("web"), "two", Some(&one)).await), Cause::Locked(_)));
+    later(Duration::from_mins(1)).await;
+    let two = second.swap(&head("web"), "two", Some(&one)).await.unwrap();
+    assert!(matches!(held_up(first.swap(&head("web"), "three", Some(&two)).await), Cause::Locked(_)));
+    // Nor does it take the other's lock away with it.
+    first.close().await;
+    second.swap(&head("web"), "four", Some(&two)).await.unwrap();
+    assert!(server.names().iter().any(|name| name.contains("writer-")), "{:?}", server.names());
+}
+
+#[tokio::test]
+async fn c7_a_lock_that_is_written_too_late_is_not_held_and_there_is_one_writer() {
+    let (bench, server) = (Bench::s3().await, Careless::start().await);
+    let args = careless(&bench, &server);
+    let (slow, quick) = (Store::open(&args).await.unwrap(), Store::open(&args).await.unwrap());
+    let key = head("web");
+    server.gate.shut();
+    // The slow one has seen a free lock, and its own is still under way when the quick one has taken it.
+    let overtakes = async {
+        server.gate.reached.notified().await;
+        let version = quick.swap(&key, "quick", None).await;
+        server.gate.opened.notify_one();
+        version
+    };
+    let (late, version) = tokio::join!(slow.swap(&key, "slow", None), overtakes);
+    let version = version.unwrap();
+    assert!(matches!(held_up(late), Cause::Busy(_)));
+    assert!(matches!(held_up(slow.swap(&key, "slow", Some(&version)).await), Cause::Busy(_)));
+    // The late lock has overwritten the other one, whose holder finds that out when it must renew it.
+    let version = quick.swap(&key, "quick again", Some(&version)).await.unwrap();
+    later(Duration::from_mins(2)).await;
+    assert!(matches!(held_up(quick.swap(&key, "quick", Some(&version)).await), Cause::Locked(_)));
+    later(LEASE).await;
+    quick.swap(&key, "quick once more", Some(&version)).await.unwrap();
+    assert!(matches!(held_up(slow.swap(&key, "slow", Some(&version)).await), Cause::Locked(_)));
+    assert_eq!(text_at(&quick, &key).await.as_deref(), Some("quick once more"));
+}
+
+fn held_up(swapped: Result<store::Version, SwapError>) -> Cause {
+    match swapped {
+        Err(SwapError::Store(error)) => error.cause,
+        Err(SwapError::Conflict(found)) => panic!("it held the lock, and found {found:?}"),
+        Ok(version) => panic!("swapped to {version:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
