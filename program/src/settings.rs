@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Command, Parser};
 
 pub use file::FileError;
@@ -54,6 +55,17 @@ pub fn parse_from<A: Parser>(
     let args = A::from_arg_matches(&matches).map_err(|error| Stop::Clap(error.format(&mut command)))?;
     check(&args).map_err(Stop::Check)?;
     if matches.get_flag(CHECK) { Err(Stop::Checked(file.name())) } else { Ok(args) }
+}
+
+/// Settings from words alone, for a program that another one runs inside itself: the environment is the other's, and
+/// says nothing to this one. The first word is the program's name.
+pub fn parse_words<A: Parser>(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<A, clap::Error> {
+    let deaf = |arg: Arg| arg.env(Resettable::<clap::builder::OsStr>::Reset);
+    let mut command = A::command().mut_args(deaf);
+    let matches = command.try_get_matches_from_mut(words)?;
+    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Why a program ends right after it looked at its settings.

@@ -57,7 +57,7 @@ impl<'o> Acts<'o> {
 
     async fn publish(&mut self) -> Result<()> {
         let services = self.description.services();
-        self.story.step(1, "Publish: manifests become signed, content-addressed bundles")?;
+        self.story.step("Publish: manifests become signed, content-addressed bundles")?;
         self.story.say(&format!(
             "source: {}, commit {}",
             self.repository.what,
@@ -89,7 +89,7 @@ impl<'o> Acts<'o> {
     }
 
     async fn join(&mut self, demo: &Demo, session: &Session) -> Result<()> {
-        self.story.step(2, "Run: each site polls the api, fetches from the CDN, verifies, applies")?;
+        self.story.step("Run: each site polls the api, fetches from the CDN, verifies, applies")?;
         let wanted = self.current().await?;
         if demo.kube_context.is_some() {
             self.show_plan(demo, session).await?;
@@ -132,7 +132,7 @@ impl<'o> Acts<'o> {
     }
 
     async fn change(&mut self, demo: &Demo) -> Result<()> {
-        self.story.step(3, "Change: one image tag, committed")?;
+        self.story.step("Change: one image tag, committed")?;
         let path = if demo.source.is_some() { demo.path.clone() } else { "plain/web".to_owned() };
         let before = self.fleet.releases().await?;
         let known: BTreeSet<_> = before.iter().map(|release| release.bundle).collect();
@@ -171,8 +171,7 @@ impl<'o> Acts<'o> {
     }
 
     async fn break_everything(&mut self) -> Result<()> {
-        self.story
-            .step(4, "Break: api and CDN are switched off, files are damaged, an agent is restarted")?;
+        self.story.step("Break: api and CDN are switched off, files are damaged, an agent is restarted")?;
         self.fleet.stop_api_and_cdn().await?;
         self.story.say("api: off. CDN: off. Sites are on their own.")?;
         let folders = self.sites.iter().filter(|site| !site.is_cluster()).count();
@@ -218,7 +217,7 @@ impl<'o> Acts<'o> {
     }
 
     async fn come_back(&mut self) -> Result<()> {
-        self.story.step(5, "Come back: api and CDN are switched on again")?;
+        self.story.step("Come back: api and CDN are switched on again")?;
         let begun = Instant::now();
         let before: Vec<u64> = self.sites.iter().map(|site| site.status().network.polls).collect();
         self.fleet.start_api_and_cdn().await?;
@@ -319,7 +318,7 @@ impl<'o> Acts<'o> {
             self.fleet.delete(&service.name).await?;
         }
         let begun = Instant::now();
-        while self.fleet.removals().await? > 0 {
+        while self.fleet.removals(&site.name).await? > 0 {
             let holds = site.status().holds();
             for digest in holds.iter().filter_map(|hold| hold.digest) {
                 self.fleet.approve(&digest).await;
@@ -352,7 +351,6 @@ impl<'o> Acts<'o> {
     async fn current(&self) -> Result<BTreeMap<ServiceName, Digest>> {
         Ok(by_service(&self.fleet.releases().await?))
     }
-
 }
 
 fn by_service(releases: &[Release]) -> BTreeMap<ServiceName, Digest> {

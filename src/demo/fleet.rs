@@ -9,9 +9,9 @@ use api::routes::releases::Release;
 use api::routes::removals::Removal;
 use api::routes::services::Service;
 use cdn::{Digest, Secret, ServiceName};
-use clap::Parser as _;
 use mirror::{Figures, Mirror, MirrorSettings, Served};
 use program::http::{Client, Method, Settings};
+use program::settings::parse_words;
 use serde_json::{Value, json};
 
 use super::relay::{Crossed, Relay};
@@ -98,7 +98,7 @@ impl Fleet {
             Ok(())
         }));
         let room = &self.workshop;
-        let settings = api::Settings::try_parse_from([
+        let settings = parse_words::<api::Settings>([
             "windlass-api",
             "--listen",
             &self.api_address.to_string(),
@@ -144,7 +144,7 @@ impl Fleet {
             repository.url()
         );
         room.keep("allow.toml", &allow)?;
-        let PublisherArgs { settings } = PublisherArgs::try_parse_from([
+        let PublisherArgs { settings } = parse_words([
             "windlass-publisher",
             "--api",
             &self.api_url,
@@ -212,14 +212,14 @@ impl Fleet {
     /// Takes a service away, with its objects.
     pub(super) async fn delete(&self, service: &ServiceName) -> Result<()> {
         let path = format!("/v1/services/{service}?mode=delete");
-        let _told: Value =
-            self.server.change(Method::DELETE, &path, None::<&()>, Terms::default()).await?;
+        let _told: Value = self.server.change(Method::DELETE, &path, None::<&()>, Terms::default()).await?;
         Ok(())
     }
 
-    /// How many removals are still to be done.
-    pub(super) async fn removals(&self) -> Result<usize> {
-        let open: Vec<Removal> = self.server.list("/v1/removals", &Query::default()).await?;
+    /// How many removals a cluster has still to make.
+    pub(super) async fn removals(&self, cluster: &str) -> Result<usize> {
+        let of_it = Query::default().add("cluster", Some(cluster));
+        let open: Vec<Removal> = self.server.list("/v1/removals", &of_it).await?;
         Ok(open.len())
     }
 

@@ -97,21 +97,23 @@ impl Repository {
 
 /// An image with a tag that ends in a number, and the same with the number raised by one.
 fn raised(line: &str) -> Option<(String, String)> {
-    let image = line
-        .trim()
-        .trim_start_matches("- ")
-        .strip_prefix("image:")?
-        .split('#')
-        .next()?
-        .trim()
-        .trim_matches('"');
-    let (name, tag) = image.rsplit_once(':')?;
+    let (before, rest) = line.split_once("image:")?;
+    // A key of its own, in a block or in a flow: not the end of another one, not a comment.
+    let is_key =
+        before.chars().all(|c| matches!(c, ' ' | '-' | '{' | '[')) || before.trim_end().ends_with([',', '{']);
+    let rest = rest.trim_start();
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let image = match quote {
+        Some(quote) => rest[1..].split(quote).next()?,
+        None => rest.split([' ', ',', '}', '#']).next()?,
+    };
+    let (name, tag) = image.rsplit_once(':').filter(|_| is_key)?;
     if tag.contains('/') || image.contains(['{', ' ']) || name.is_empty() {
         return None;
     }
     let digits = tag.len() - tag.bytes().rev().take_while(u8::is_ascii_digit).count();
     let number: u64 = tag[digits..].parse().ok()?;
-    Some((image.to_owned(), format!("{name}:{}{}", &tag[..digits], number + 1)))
+    Some((image.to_owned(), format!("{name}:{}{}", &tag[..digits], number.checked_add(1)?)))
 }
 
 fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {

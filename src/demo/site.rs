@@ -10,7 +10,7 @@ use agent::{Agent, Status};
 use anyhow::{Context as _, Result, bail};
 use cdn::ServiceName;
 use cdn::document::Sync;
-use clap::Parser as _;
+use program::settings::parse_words;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -80,7 +80,7 @@ impl Site {
 
     /// Starts its agent, for the first time or again.
     pub(super) fn start(&mut self) -> Result<()> {
-        let agent = Agent::new(agent::Settings::try_parse_from(&self.arguments)?);
+        let agent = Agent::new(parse_words(&self.arguments)?);
         self.status = agent.status();
         self.agent = Some(Running::start("an agent", |stop| Box::pin(agent.run(stop))));
         Ok(())
@@ -94,7 +94,7 @@ impl Site {
     /// Stops its agent, and lets it take away what it has kept in its target for itself.
     pub(super) async fn leave(&mut self) -> Result<()> {
         self.stop().await?;
-        Agent::new(agent::Settings::try_parse_from(&self.arguments)?).leave().await
+        Agent::new(parse_words(&self.arguments)?).leave().await
     }
 
     /// Stops its agent.

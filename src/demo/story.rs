@@ -7,29 +7,31 @@ use anyhow::Result;
 use crate::output::Output;
 
 /// The narrator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Story<'o> {
     out: &'o Output,
+    steps: u32,
 }
 
 impl<'o> Story<'o> {
     /// Speaks on stdout.
     pub(super) fn new(out: &'o Output) -> Self {
-        Self { out }
+        Self { out, steps: 0 }
     }
 
-    /// Begins a step.
-    pub(super) fn step(self, number: u32, title: &str) -> Result<()> {
-        Ok(self.out.line(&format!("\n{number}. {title}"))?)
+    /// Begins the next step.
+    pub(super) fn step(&mut self, title: &str) -> Result<()> {
+        self.steps += 1;
+        Ok(self.out.line(&format!("\n{}. {title}", self.steps))?)
     }
 
     /// Says a sentence.
-    pub(super) fn say(self, text: &str) -> Result<()> {
+    pub(super) fn say(&self, text: &str) -> Result<()> {
         Ok(self.out.line(&format!("   {text}"))?)
     }
 
     /// Shows a line as it is.
-    pub(super) fn line(self, text: &str) -> Result<()> {
+    pub(super) fn line(&self, text: &str) -> Result<()> {
         Ok(self.out.line(text)?)
     }
 }

@@ -13,4 +13,8 @@ fn only_a_tag_that_ends_in_a_number_is_raised() {
     check("image: web:latest", None);
     check("image: \"{{ .Values.image }}:1\"", None);
     check("imagePullPolicy: Always:1", None);
+    check("  containers: [{name: crew, image: \"crew:1.0.0\"}]", Some(("crew:1.0.0", "crew:1.0.1")));
+    check("- {name: web, image: web:7, tty: true}", Some(("web:7", "web:8")));
+    check("# image: web:7", None);
+    check("baseimage: web:7", None);
 }

@@ -24,6 +24,10 @@ impl Demo {
             .arg("demo")
             .args(arguments)
             .env("TMPDIR", temporary.path())
+            // What the visitor's own fleet needs says nothing to the demo's.
+            .env("WINDLASS_ROOT", "/nowhere")
+            .env("WINDLASS_STORE", "/nowhere")
+            .env("WINDLASS_DATABASE", "/nowhere")
             .start(Ready::AtOnce)
             .await?;
         Ok(Self { process, temporary })
@@ -46,13 +50,9 @@ impl Demo {
 #[tokio::test]
 async fn the_demo_tells_the_whole_story_and_leaves_nothing_behind() -> Result<()> {
     let told = Demo::start(&["--once"]).await?.told().await?;
-    for part in [
-        "1 of ",
-        "healed after",
-        "every site polls again",
-        "manifest bytes through the api:  0",
-        "site-3",
-    ] {
+    for part in
+        ["1 of ", "healed after", "every site polls again", "manifest bytes through the api:  0", "site-3"]
+    {
         ensure!(told.contains(part), "it does not say `{part}`:\n{told}");
     }
     Ok(())
@@ -114,7 +114,9 @@ async fn a_visitors_cluster_gets_the_visitors_manifests_and_is_as_it_was_afterwa
     let repository = Repository::new().await?;
     repository.write("yard/yard.yaml", YARD)?;
     repository.commit("A yard").await?;
-    cluster.kubectl(&["create", "configmap", "was-here", "-n", "default", "--from-literal=by=somebody"]).await?;
+    cluster
+        .kubectl(&["create", "configmap", "was-here", "-n", "default", "--from-literal=by=somebody"])
+        .await?;
     let (before, context) = (everything(&cluster).await?, context(&cluster).await?);
     let source = repository.path().display().to_string();
     let kubeconfig = cluster.kubeconfig().display().to_string();
