@@ -1,7 +1,7 @@
 //! The fleet's documents: files to YAML to types that can only be right.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -102,13 +102,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Document>> {
 
 fn texts(path: &Path) -> Result<Vec<(String, String)>> {
     if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin()
-            .lock()
-            .take(MAX_BYTES)
-            .read_to_string(&mut text)
-            .context("read documents from stdin")?;
-        return Ok(vec![("stdin".to_owned(), text)]);
+        return Ok(vec![("stdin".to_owned(), bounded(std::io::stdin().lock())?)]);
     }
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
@@ -125,6 +119,19 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>> {
         Ok((name, text))
     };
     files.into_iter().map(text).collect()
+}
+
+/// All of a stream, or nothing: one that is cut off at a `---` would lose documents without a word.
+fn bounded(from: impl Read) -> Result<String> {
+    let mut text = String::new();
+    from.take(MAX_BYTES + 1).read_to_string(&mut text).context("read documents from stdin")?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(Failure::new(Exit::Usage, "stdin is too long")
+            .why(format!("it has more than {MAX_BYTES} bytes"))
+            .next("apply it in several parts; nothing was applied")
+            .into());
+    }
+    Ok(text)
 }
 
 /// Reads the documents of one text, as kubectl would.
