@@ -50,10 +50,10 @@ impl Progress for Bar {
 impl Session {
     /// What long work tells how far it is.
     pub(crate) fn progress(&self) -> Box<dyn Progress> {
-        match () {
-            () if self.out.is_quiet() => Box::new(Silent),
-            () if self.out.is_terminal() => Box::new(Bar::new()),
-            () => Box::new(Spoken(Lines::stderr())),
+        match (self.out.is_quiet(), self.out.is_terminal()) {
+            (true, _) => Box::new(Silent),
+            (false, true) => Box::new(Bar::new()),
+            (false, false) => Box::new(Spoken(Lines::stderr())),
         }
     }
 }

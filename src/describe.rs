@@ -11,12 +11,12 @@ use api::routes::services::{Follow, Service};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::get::{self, nouns};
 use crate::output::{Format, FormatArg};
 use crate::server::{Query, Server};
 use crate::session::Session;
-use crate::words::{age, word};
+use crate::words::{Lacking, age, by_digits, word};
 use page::Page;
 
 /// Releases that a service's description shows.
@@ -106,22 +106,13 @@ async fn holds_of(server: &Server, cluster: &Cluster) -> Result<Vec<Hold>> {
 /// A hold that can be approved, by its digest or the digest's first digits.
 pub(crate) async fn find_hold(server: &Server, name: &str) -> Result<Hold> {
     let name = name.strip_prefix("hold/").unwrap_or(name);
-    let digits = name.strip_prefix("sha256:").unwrap_or(name);
     let holds: Vec<Hold> = server.list("/v1/holds", &Query::default()).await?;
-    let fits = |hold: &Hold| hold.hold.digest.is_some_and(|digest| digest.hex().starts_with(digits));
-    let mut fitting = holds.into_iter().filter(fits);
-    match (fitting.next(), fitting.next()) {
-        (Some(one), None) if digits.len() >= 6 => Ok(one),
-        (None, _) => {
-            Err(Failure::new(Exit::NotFound, format!("there is no hold `{name}` that could be approved"))
-                .next("see them all with `windlass get holds -o wide`")
-                .into())
-        }
-        (Some(_), _) => Err(Failure::new(Exit::Usage, format!("`{name}` is not one hold"))
-            .why("it fits several, or has fewer than 6 digits")
-            .next("give more of the digest")
-            .into()),
-    }
+    let lacking = Lacking {
+        none: format!("there is no hold `{name}` that could be approved"),
+        several: format!("`{name}` is not one hold"),
+        next: "see them all with `windlass get holds -o wide`",
+    };
+    by_digits(name, holds, |hold| hold.hold.digest, lacking)
 }
 
 fn of_service(service: &Service, releases: &[Release]) -> Page {

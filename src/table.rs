@@ -89,7 +89,9 @@ impl Table {
     /// Adds a row; an empty cell shows as `-`, so that columns can be told apart by `awk`.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let shown = |cell: String| if cell.trim().is_empty() { "-".to_owned() } else { clean::line(&cell) };
-        self.rows.push(cells.into_iter().map(shown).collect());
+        let cells: Vec<String> = cells.into_iter().map(shown).collect();
+        debug_assert_eq!(cells.len(), self.head.len(), "a cell for each of {:?}: {cells:?}", self.head);
+        self.rows.push(cells);
     }
 
     /// The whole table, a line break after each row.

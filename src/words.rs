@@ -26,14 +26,17 @@ pub(crate) fn age(at: Timestamp) -> String {
 fn age_at(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(at.as_second()).max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match () {
-        () if seconds < 120 => format!("{seconds}s"),
-        () if minutes < 10 && seconds % 60 > 0 => format!("{minutes}m{}s", seconds % 60),
-        () if minutes < 180 => format!("{minutes}m"),
-        () if hours < 8 && minutes % 60 > 0 => format!("{hours}h{}m", minutes % 60),
-        () if hours < 48 => format!("{hours}h"),
-        () if days < 8 && hours % 24 > 0 => format!("{days}d{}h", hours % 24),
-        () => format!("{days}d"),
+    let two = |whole, of, rest, parts| {
+        if rest == 0 { format!("{whole}{of}") } else { format!("{whole}{of}{rest}{parts}") }
+    };
+    match (seconds, minutes, hours, days) {
+        (..120, ..) => format!("{seconds}s"),
+        (_, ..10, ..) => two(minutes, 'm', seconds % 60, 's'),
+        (_, ..180, ..) => format!("{minutes}m"),
+        (_, _, ..8, _) => two(hours, 'h', minutes % 60, 'm'),
+        (_, _, ..48, _) => format!("{hours}h"),
+        (_, _, _, ..8) => two(days, 'd', hours % 24, 'h'),
+        (_, _, _, _) => format!("{days}d"),
     }
 }
 
@@ -72,20 +75,47 @@ pub(crate) fn service(text: &str) -> Result<ServiceName> {
     })
 }
 
-/// The one release among these whose digest begins with some digits. `whose` says whose releases they are.
-pub(crate) fn one_release(digits: &str, releases: &[Release], whose: &str) -> Result<Digest> {
+/// The one among `items` whose digest begins with some digits. `none` and `several` say what is wrong otherwise, and
+/// `next` what to do then.
+pub(crate) fn by_digits<T>(
+    digits: &str,
+    items: impl IntoIterator<Item = T>,
+    digest: impl Fn(&T) -> Option<Digest>,
+    what: Lacking<'_>,
+) -> Result<T> {
+    /// Fewer fit too much by chance.
+    const ENOUGH: usize = 6;
     let hex = digits.strip_prefix("sha256:").unwrap_or(digits);
-    let mut fitting = releases.iter().filter(|release| release.digest.hex().starts_with(hex));
+    let mut fitting =
+        items.into_iter().filter(|item| digest(item).is_some_and(|digest| digest.hex().starts_with(hex)));
     match (fitting.next(), fitting.next()) {
-        (Some(one), None) if hex.len() >= 6 => Ok(one.digest),
-        (None, _) => Err(Failure::new(Exit::NotFound, format!("{whose} has no release `{digits}`"))
-            .next("see them with `windlass get releases`")
-            .into()),
-        (Some(_), _) => Err(Failure::new(Exit::Usage, format!("`{digits}` is not one release of {whose}"))
-            .why("it fits several, or has fewer than 6 digits")
+        (Some(one), None) if hex.len() >= ENOUGH => Ok(one),
+        (None, _) => Err(Failure::new(Exit::NotFound, what.none).next(what.next).into()),
+        (Some(_), _) => Err(Failure::new(Exit::Usage, what.several)
+            .why(format!("it fits several, or has fewer than {ENOUGH} digits"))
             .next("give more of the digest")
             .into()),
     }
+}
+
+/// What is said when some digits do not lead to one thing.
+pub(crate) struct Lacking<'t> {
+    /// Nothing begins with them.
+    pub(crate) none: String,
+    /// They do not say which one.
+    pub(crate) several: String,
+    /// Where to see what there is.
+    pub(crate) next: &'t str,
+}
+
+/// The one release among these whose digest begins with some digits. `whose` says whose releases they are.
+pub(crate) fn one_release(digits: &str, releases: &[Release], whose: &str) -> Result<Digest> {
+    let lacking = Lacking {
+        none: format!("{whose} has no release `{digits}`"),
+        several: format!("`{digits}` is not one release of {whose}"),
+        next: "see them with `windlass get releases`",
+    };
+    by_digits(digits, releases, |release| Some(release.digest), lacking).map(|release| release.digest)
 }
 
 /// A clap value parser for services.

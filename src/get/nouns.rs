@@ -278,11 +278,14 @@ impl Row for JoinToken {
 }
 
 fn token_state(token: &JoinToken, now: Timestamp) -> &'static str {
-    match () {
-        () if token.revoked_at.is_some() => "Revoked",
-        () if token.expires_at <= now => "Expired",
-        () if token.uses >= token.max_uses => "Used",
-        () => "Active",
+    if token.revoked_at.is_some() {
+        "Revoked"
+    } else if token.expires_at <= now {
+        "Expired"
+    } else if token.uses >= token.max_uses {
+        "Used"
+    } else {
+        "Active"
     }
 }
 
