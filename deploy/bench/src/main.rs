@@ -16,8 +16,24 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use figure::Figure;
 
-/// What can be selected.
-const NAMES: [&str; 5] = ["poll-304", "index-memory", "pack", "apply", "agent-rss"];
+/// A run, and the figures that come of it: `NAME` selects either.
+struct Bench {
+    name: &'static str,
+    figures: &'static [&'static str],
+}
+
+const BENCHES: [Bench; 4] = [
+    Bench {
+        name: "pack",
+        figures: &["pack-time-example", "pack-size-example", "pack-time-tree", "pack-size-tree"],
+    },
+    Bench { name: "poll-304", figures: &["poll-304"] },
+    Bench { name: "index-memory", figures: &["index-memory"] },
+    Bench {
+        name: "apply",
+        figures: &["apply-cold", "apply-unchanged", "apply-unchanged-writes", "agent-rss", "agent-binary"],
+    },
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -25,22 +41,22 @@ async fn main() -> Result<()> {
     let name = words.next().unwrap_or_else(|| "all".to_owned());
     // A real tree of manifests to pack as well, beside the example.
     let tree = words.next().map(PathBuf::from);
-    if name != "all" && !NAMES.contains(&name.as_str()) {
-        bail!("no figure `{name}`; there are: {}", NAMES.join(", "));
+    let is_all = |bench: &Bench| name == "all" || name == bench.name;
+    let selected: Vec<&Bench> =
+        BENCHES.iter().filter(|bench| is_all(bench) || bench.figures.contains(&name.as_str())).collect();
+    if selected.is_empty() {
+        let names = BENCHES.iter().flat_map(|bench| std::iter::once(&bench.name).chain(bench.figures));
+        bail!("no figure `{name}`; there are: {}", names.copied().collect::<Vec<_>>().join(", "));
     }
-    let wants = |one: &str| name == "all" || name == one;
-    if wants("pack") {
-        show(pack::run(tree.as_deref()).context("pack")?)?;
-    }
-    if wants("poll-304") {
-        show([poll::figure().await.context("poll-304")?])?;
-    }
-    if wants("index-memory") {
-        show([index::figure().await.context("index-memory")?])?;
-    }
-    if wants("apply") || wants("agent-rss") {
-        let figures = apply::figures().await.context("apply")?;
-        show(figures.into_iter().filter(|figure| name != "agent-rss" || figure.name.starts_with("agent")))?;
+    for bench in selected {
+        let figures = match bench.name {
+            "pack" => pack::run(tree.as_deref()),
+            "poll-304" => poll::figure().await.map(|figure| vec![figure]),
+            "index-memory" => index::figure().await.map(|figure| vec![figure]),
+            _ => apply::figures().await,
+        };
+        let figures = figures.with_context(|| bench.name)?;
+        show(figures.into_iter().filter(|figure| is_all(bench) || name == figure.name))?;
     }
     Ok(())
 }
