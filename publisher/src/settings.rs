@@ -21,11 +21,15 @@ pub struct Settings {
     /// Where content is written.
     #[command(flatten)]
     pub store: StoreArgs,
+    /// What everybody reads the store by, such as <https://cdn.example.com/fleet>: a release is read there in full before
+    /// its head moves
+    #[arg(long, env = "WINDLASS_PUBLIC_ORIGIN", value_name = "URL")]
+    pub public_origin: Option<String>,
     /// The api that says what is wanted, such as <https://windlass.example.com>
     #[arg(long, env = "WINDLASS_API", value_name = "URL")]
     pub api: Option<String>,
     /// File with the publisher's credential for the api
-    #[arg(long, env = "WINDLASS_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "WINDLASS_PUBLISHER_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Root 1 of the fleet, or a folder with 1.json, 2.json ...
     #[arg(long, env = "WINDLASS_ROOT", value_name = "PATH")]
@@ -83,19 +87,19 @@ pub struct ProgramArgs {
     #[arg(long, env = "WINDLASS_SANDBOX", value_name = "MODE", default_value = "best-effort")]
     pub sandbox: Confinement,
     /// Time for one fetch of a repository
-    #[arg(long, env = "WINDLASS_GIT_TIMEOUT", value_name = "TIME", default_value = "5m",
+    #[arg(long, env = "WINDLASS_GIT_TIMEOUT", value_name = "TIME", default_value = GitBounds::FETCH_TIME,
         value_parser = duration(SECOND, 3_600 * SECOND))]
     pub git_timeout: Duration,
     /// Bytes of one repository in the cache
-    #[arg(long, env = "WINDLASS_GIT_MAX_SIZE", value_name = "SIZE", default_value = "1GiB",
+    #[arg(long, env = "WINDLASS_GIT_MAX_SIZE", value_name = "SIZE", default_value = GitBounds::REPOSITORY_BYTES,
         value_parser = bytes(1 << 16, 1 << 40))]
     pub git_max_size: u64,
     /// Time for one run of a renderer
-    #[arg(long, env = "WINDLASS_RENDER_TIMEOUT", value_name = "TIME", default_value = "1m",
+    #[arg(long, env = "WINDLASS_RENDER_TIMEOUT", value_name = "TIME", default_value = WorkshopSettings::RENDER_TIME,
         value_parser = duration(SECOND, 3_600 * SECOND))]
     pub render_timeout: Duration,
     /// Memory of a renderer, as address space
-    #[arg(long, env = "WINDLASS_RENDER_MEMORY", value_name = "SIZE", default_value = "4GiB",
+    #[arg(long, env = "WINDLASS_RENDER_MEMORY", value_name = "SIZE", default_value = WorkshopSettings::RENDER_MEMORY,
         value_parser = bytes(1 << 28, 1 << 40))]
     pub render_memory: u64,
     /// Where programs are looked for
@@ -150,6 +154,9 @@ impl Settings {
             self.api.is_some() == self.token_file.is_some(),
             "--api and --token-file belong together; give both, or neither"
         );
+        if let Some(url) = &self.public_origin {
+            crate::public::check_url(url)?;
+        }
         crate::allow::AllowList::read(&self.allow)?;
         Ok(())
     }
