@@ -6,9 +6,10 @@ CARGO ?= cargo
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/tools/bin/cargo-deny
 NAME ?= all
+TREE ?=
 ARGS ?=
 
-.PHONY: help demo test check fmt clippy deny parts build bench
+.PHONY: help demo test check fmt clippy deny tidy parts build bench
 
 help: ## lists these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,7 +21,7 @@ demo: ## shows the whole way on this machine, in one process; ARGS='--once' ends
 test: check parts ## every check and every test, on real parts
 	$(CARGO) test --locked --workspace
 
-check: fmt clippy deny ## what a machine can hold without running anything
+check: fmt clippy deny tidy ## what a machine can hold: form, lints, licences, the rules of the house
 
 fmt:
 	$(CARGO) fmt --all -- --check
@@ -30,6 +31,9 @@ clippy:
 
 deny: $(DENY)
 	$(DENY) --log-level error check bans licenses sources
+
+tidy:
+	$(CARGO) test --locked --quiet -p windlass --test it -- tidy::
 
 $(DENY):
 	$(CARGO) install --locked --quiet cargo-deny --version $(DENY_VERSION) --no-default-features --root "$(CACHE)/tools"
@@ -42,5 +46,5 @@ build: ## release binaries of the four programs and the command line
 	$(CARGO) build --locked --profile agent -p agent
 	@ls -l "$(CARGO_TARGET_DIR)"/release/windlass* "$(CARGO_TARGET_DIR)"/agent/windlass-agent | grep -v '\.d$$'
 
-bench: build parts ## one line a figure, against a named anchor; NAME=poll-304 selects one
-	$(CARGO) run --locked --release --quiet -p bench -- $(NAME)
+bench: build parts ## one line a figure, against a named anchor; NAME=poll-304 selects one, TREE=FOLDER is packed as well
+	$(CARGO) run --locked --release --quiet -p bench -- $(NAME) $(TREE)
