@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use cdn::document::{Head, Release, Stored};
-use cdn::encoding::{self, Encoding};
+use cdn::encoding::{Encoding, TarName};
 use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Bundle, Digest, Key, Limits, ServiceName};
@@ -65,7 +65,7 @@ impl Found {
     }
 }
 
-fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, encoding::DecodeRefused> {
+fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, cdn::encoding::DecodeRefused> {
     match Encoding::sniff(&bytes) {
         Some(encoding) => encoding.unpack(&bytes, Limits::DEFAULT),
         None => Ok(bytes),
@@ -228,7 +228,7 @@ impl Reader {
         ));
         let bytes = self.origins.object(&stored.digest, Some(stored.length)).await?;
         progress.bytes(stored.length, Some(stored.length));
-        let signed = encoding::Signed { digest: release.bundle, length: release.length };
+        let signed = TarName { digest: release.bundle, length: release.length };
         Ok(stored.encoding.decode(&bytes, signed, Limits::DEFAULT)?)
     }
 }

@@ -57,7 +57,7 @@ pub enum DecodeRefused {
 
 /// A tar's identity and length, as a release signs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signed {
+pub struct TarName {
     /// T.
     pub digest: Digest,
     /// Uncompressed bytes.
@@ -87,7 +87,7 @@ impl Encoding {
 
     /// Decodes stored bytes, whose own digest has been checked, into the tar that was signed: never more than the
     /// signed length, and hashed while it is written (FAULTS B4).
-    pub fn decode(self, stored: &[u8], signed: Signed, limits: Limits) -> Result<Vec<u8>, DecodeRefused> {
+    pub fn decode(self, stored: &[u8], signed: TarName, limits: Limits) -> Result<Vec<u8>, DecodeRefused> {
         let ratio = (stored.len() as u64).saturating_mul(limits.ratio);
         let bound = signed.length.min(limits.bundle_bytes).min(ratio.max(1 << 20));
         if signed.length > bound {
@@ -95,10 +95,12 @@ impl Encoding {
         }
         let (tar, digest) = self.stream(stored, bound)?;
         let got = tar.len() as u64;
-        match () {
-            () if got < signed.length => Err(DecodeRefused::TooShort { got, signed: signed.length }),
-            () if digest == signed.digest => Ok(tar),
-            () => Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest }),
+        if got < signed.length {
+            Err(DecodeRefused::TooShort { got, signed: signed.length })
+        } else if digest != signed.digest {
+            Err(DecodeRefused::Mismatch { got: digest, signed: signed.digest })
+        } else {
+            Ok(tar)
         }
     }
 

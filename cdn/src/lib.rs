@@ -5,7 +5,7 @@
 //! 1. [`digest`], [`name`], [`limits`], [`secret`]: the words that can only be right;
 //! 2. [`json`], [`ct1`], [`object`], [`bundle`], [`encoding`]: manifests as canonical bytes, and back;
 //! 3. [`key`]: every place in a store, and what may be cached there;
-//! 4. [`envelope`], [`document`]: what is signed, and what it says;
+//! 4. [`signature`], [`document`], [`envelope`]: who signs, what a document says, and both together;
 //! 5. [`trust`]: the one order in which a document is believed;
 //! 6. [`wire`]: the bodies that two programs say to each other.
 
@@ -21,14 +21,16 @@ pub mod limits;
 pub mod name;
 pub mod object;
 pub mod secret;
+pub mod signature;
 pub mod trust;
 pub mod wire;
 
 pub use bundle::Bundle;
 pub use digest::Digest;
-pub use envelope::{PublicKey, Signed, SigningKey};
+pub use envelope::Signed;
 pub use key::Key;
 pub use limits::Limits;
 pub use name::{ClusterId, ProjectName, ServiceName};
 pub use object::{Object, ObjectId};
 pub use secret::Secret;
+pub use signature::{PublicKey, SigningKey};

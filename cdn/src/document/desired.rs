@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Document, check_length};
-use crate::envelope::Signature;
-use crate::limits::DESIRED_LIST;
-use crate::{ClusterId, Digest, ServiceName, json};
+use crate::limits::{DESIRED_LIST, SIGNATURES};
+use crate::signature::{Role, Signature, message};
+use crate::{ClusterId, Digest, ServiceName, SigningKey, json};
 
 /// One cluster's assignment: about 600 bytes at any number of services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,22 @@ pub struct Approval {
 
 /// The DSSE payload type under which an approver signs the text of a hold's digest.
 pub const APPROVAL_TYPE: &str = "application/vnd.windlass.approval.v0";
+
+impl Signature {
+    /// An approver's signature over a hold's digest.
+    pub fn approve(hold: Digest, key: &SigningKey) -> Self {
+        Self::of(APPROVAL_TYPE, hold.to_string().as_bytes(), key)
+    }
+}
+
+impl Approval {
+    /// Whether it carries signatures of enough distinct approvers.
+    pub(crate) fn is_signed_by(&self, approvers: &Role) -> bool {
+        let message = message(APPROVAL_TYPE, self.hold.to_string().as_bytes());
+        let read = &self.signatures[..SIGNATURES.min(self.signatures.len())];
+        approvers.is_met_by(&approvers.signers(&message, read))
+    }
+}
 
 impl Desired {
     /// What must not differ between two documents of one `seq`: all but `issued`, `expires` and `root`.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Trust;
 use crate::document::{self, Approval, Desired, Set, Values};
-use crate::envelope::{Envelope, NotSigned, Role, approves};
+use crate::envelope::{Envelope, NotSigned};
+use crate::signature::Role;
 use crate::{ClusterId, Digest, PublicKey};
 
 /// The highest assignment that a cluster has accepted. It never goes down (law L4).
@@ -221,7 +222,7 @@ impl Snapshot {
     /// Whether a person has approved this hold; where root lists approvers, their signatures are needed as well.
     pub fn approves(&self, hold: Digest) -> bool {
         let signed = |approval: &Approval| match &self.approver {
-            Some(role) => approves(approval, role),
+            Some(approvers) => approval.is_signed_by(approvers),
             None => true,
         };
         self.desired.approvals.iter().any(|approval| approval.hold == hold && signed(approval))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Snapshot, Trust};
 use crate::bundle::{Bundle, BundleRefused};
 use crate::document::{Release, Stored};
-use crate::encoding::{self, DecodeRefused};
+use crate::encoding::{DecodeRefused, TarName};
 use crate::envelope::{Envelope, NotSigned};
 use crate::{Digest, Limits, PublicKey, ServiceName};
 
@@ -166,7 +166,7 @@ impl Verified {
         if got != stored.digest || bytes.len() as u64 != stored.length {
             return Err(ContentRefused::Stored { wanted: stored.digest, got });
         }
-        let signed = encoding::Signed { digest: self.record.bundle, length: self.record.length };
+        let signed = TarName { digest: self.record.bundle, length: self.record.length };
         let tar = stored.encoding.decode(bytes, signed, limits)?;
         Content::read(self.record.clone(), tar, limits)
     }

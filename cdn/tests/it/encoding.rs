@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use cdn::encoding::{DecodeRefused, Encoding, Signed};
+use cdn::encoding::{DecodeRefused, Encoding, TarName};
 use cdn::{Digest, Limits};
 
-fn signed(tar: &[u8]) -> Signed {
-    Signed { digest: Digest::of(tar), length: tar.len() as u64 }
+fn signed(tar: &[u8]) -> TarName {
+    TarName { digest: Digest::of(tar), length: tar.len() as u64 }
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn each_encoding_gives_back_the_tar() {
 #[test]
 fn b4_a_bomb_is_cut_at_the_signed_length() {
     let bomb = vec![0u8; 64 << 20];
-    let claim = Signed { digest: Digest::of(b"x"), length: 10_000 };
+    let claim = TarName { digest: Digest::of(b"x"), length: 10_000 };
     for encoding in [Encoding::Zst, Encoding::Gz] {
         let stored = encoding.encode(&bomb).unwrap();
         let refused = encoding.decode(&stored, claim, Limits::DEFAULT).unwrap_err();
