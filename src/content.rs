@@ -124,9 +124,9 @@ impl ContentArgs {
 
 /// Follows the chain of roots to its end.
 async fn newest(origins: &Origins, mut trust: Trust) -> Result<Trust> {
-    while let Some(next) =
-        origins.document(&Key::Root(trust.version() + 1), |bytes| trust.advance(bytes)).await?
-    {
+    while let Some(version) = trust.next_version() {
+        let next = origins.document(&Key::Root(version), |bytes| trust.advance(bytes)).await?;
+        let Some(next) = next else { break };
         trust = next;
     }
     Ok(trust)

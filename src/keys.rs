@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cdn::document::{Floors, Roles, Root};
+use cdn::document::{Document, Floors, Roles, Root};
 use cdn::envelope::{Envelope, Role};
 use cdn::trust::Trust;
 use cdn::{Digest, ProjectName, PublicKey, Secret, SigningKey};
@@ -257,17 +257,13 @@ impl Show {
 pub(crate) fn trust_of(folder: &Path) -> Result<Trust> {
     let read = |version: u64| {
         let path = folder.join(format!("{version}.json"));
-        match files::read_bounded(&path, cdn::Key::Root(version).max_bytes()) {
+        match files::read_bounded(&path, Root::MAX_BYTES as u64) {
             Err(error) if version > 1 && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some).with_context(|| format!("read {}", path.display())),
         }
     };
     let first = read(1)?.unwrap_or_default();
-    let mut trust = Trust::begin(Digest::of(&first), &first)
-        .with_context(|| format!("{} is no root", folder.join("1.json").display()))?;
-    while let Some(next) = read(trust.version() + 1)? {
-        let version = trust.version() + 1;
-        trust = trust.advance(&next).with_context(|| format!("root {version} does not follow"))?;
-    }
-    Ok(trust)
+    let trust =
+        Trust::given(&first).with_context(|| format!("{} is no root", folder.join("1.json").display()))?;
+    trust.follow(read)
 }

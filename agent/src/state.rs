@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cdn::limits::VALUES_BYTES;
+use cdn::document::{Document, Root};
 use cdn::trust::{RootRefused, Trust};
 use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
@@ -142,7 +142,7 @@ impl State {
     pub fn trust(&self, fleet: Digest) -> Result<Option<Trust>, RootRefused> {
         let Ok(first) = self.root(1) else { return Ok(None) };
         let mut trust = Trust::begin(fleet, &first)?;
-        while let Ok(next) = self.root(trust.version() + 1) {
+        while let Some(next) = trust.next_version().and_then(|version| self.root(version).ok()) {
             match trust.advance(&next) {
                 Ok(next) => trust = next,
                 Err(error) => {
@@ -155,7 +155,7 @@ impl State {
     }
 
     fn root(&self, version: u64) -> io::Result<Vec<u8>> {
-        files::read_bounded(&self.root_file(version), 2 * VALUES_BYTES as u64)
+        files::read_bounded(&self.root_file(version), Root::MAX_BYTES as u64)
     }
 
     /// Keeps a root that was believed.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use cdn::document::{Document, Root};
 use cdn::trust::Trust;
-use cdn::{Digest, Key, SigningKey};
+use cdn::{Key, SigningKey};
 use program::files::read_bounded;
 use program::settings::read_secret;
 use store::Store;
@@ -20,21 +20,23 @@ pub(crate) struct Roots {
 
 /// Reads `1.json`, `2.json` ... of a folder, or root 1 alone from a file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Roots> {
-    let file = |n: usize| if path.is_dir() { path.join(format!("{n}.json")) } else { path.to_owned() };
+    let file = |n: u64| if path.is_dir() { path.join(format!("{n}.json")) } else { path.to_owned() };
     let one = file(1);
     let root_1 = read_root(&one).with_context(|| {
         format!("read root 1 from {}; `windlass keys init` makes the fleet's first root", one.display())
     })?;
-    let fleet = Digest::of(&root_1);
-    let mut trust =
-        Trust::begin(fleet, &root_1).with_context(|| format!("{} is no root 1", one.display()))?;
+    let trust = Trust::given(&root_1).with_context(|| format!("{} is no root 1", one.display()))?;
     let mut bytes = vec![root_1];
-    while path.is_dir() && file(bytes.len() + 1).is_file() {
-        let at = file(bytes.len() + 1);
+    let trust = trust.follow(|version| {
+        let at = file(version);
+        if !path.is_dir() || !at.is_file() {
+            return anyhow::Ok(None);
+        }
         let next = read_root(&at).with_context(|| format!("read {}", at.display()))?;
-        trust = trust.advance(&next).with_context(|| format!("{} does not follow", at.display()))?;
-        bytes.push(next);
-    }
+        bytes.push(next.clone());
+        Ok(Some(next))
+    });
+    let trust = trust.with_context(|| format!("follow the roots in {}", path.display()))?;
     Ok(Roots { trust, bytes })
 }
 

@@ -1,4 +1,5 @@
-//! `Limits`: every size that Windlass is willing to read, in one place (law L5).
+//! The sizes that two programs must agree on, or one document must keep to (law L5). What one document may have is its
+//! `MAX_BYTES`; what one program alone bears is beside the code that bears it.
 
 /// Bounds on what is read from outside. The defaults are the product's; tests make smaller ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ impl Default for Limits {
 
 /// Signatures that are read from one envelope; more is refused (FAULTS A10).
 pub const SIGNATURES: usize = 16;
+/// Roots of one chain: a fleet makes one in months or years, and who offers more does it to keep a reader busy.
+pub const ROOTS: u64 = 1_000;
 /// Keys of one role.
 pub const KEYS: usize = 16;
 /// Entries of each list in a `desired`.

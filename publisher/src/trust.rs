@@ -2,15 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cdn::document::Root;
+use cdn::document::{Document, Root};
 use cdn::envelope::Role;
 use cdn::trust::{RootRefused, Trust};
-use cdn::{Digest, Key, ProjectName, Secret, SigningKey};
+use cdn::{Key, ProjectName, Secret, SigningKey};
 use store::{Store, StoreError};
-
-const ROOT_BYTES: u64 = <Root as cdn::document::Document>::MAX_BYTES as u64;
-/// Roots that are followed in a row; a fleet has one in years.
-const MOST_ROOTS: u64 = 1_000;
 
 /// Why the fleet's keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -41,31 +37,25 @@ pub enum TrustError {
 
 /// Begins at root 1 and goes on through the roots beside it. A file is root 1 alone.
 pub fn read_roots(path: &Path) -> Result<Trust, TrustError> {
-    let is_folder = path.is_dir();
-    let first = if is_folder { path.join("1.json") } else { path.to_owned() };
     let read = |file: &Path| {
-        program::files::read_bounded(file, ROOT_BYTES)
+        program::files::read_bounded(file, Root::MAX_BYTES as u64)
             .map_err(|why| TrustError::File { file: file.to_owned(), why })
     };
-    let bytes = read(&first)?;
-    let mut trust = Trust::begin(Digest::of(&bytes), &bytes)?;
-    for version in 2..MOST_ROOTS {
-        let next = path.join(format!("{version}.json"));
-        if !is_folder || !next.is_file() {
-            break;
-        }
-        trust = trust.advance(&read(&next)?)?;
+    if !path.is_dir() {
+        return Ok(Trust::given(&read(path)?)?);
     }
-    Ok(trust)
+    let trust = Trust::given(&read(&path.join("1.json"))?)?;
+    trust.follow(|version| {
+        let next = path.join(format!("{version}.json"));
+        next.is_file().then(|| read(&next)).transpose()
+    })
 }
 
 /// Goes on through the roots that the store holds.
 pub async fn follow_roots(mut trust: Trust, store: &Store) -> Result<Trust, TrustError> {
-    for _ in 0..MOST_ROOTS {
-        match store.get(&Key::Root(trust.version() + 1)).await? {
-            Some(found) => trust = trust.advance(&found.bytes)?,
-            None => break,
-        }
+    while let Some(version) = trust.next_version() {
+        let Some(found) = store.get(&Key::Root(version)).await? else { break };
+        trust = trust.advance(&found.bytes)?;
     }
     Ok(trust)
 }

@@ -1,6 +1,7 @@
 //! The chain of roots: from disk, from the operator's file, else from the origins; and onwards, one by one.
 
 use cdn::Key;
+use cdn::document::{Document, Root};
 use cdn::trust::{RootRefused, Trust};
 use program::files;
 use tokio::time::Instant;
@@ -27,7 +28,8 @@ impl Poller {
     /// Root 1: its digest is the fleet's id, so it does not matter where it comes from.
     async fn begin(&mut self) -> bool {
         let fleet = self.identity.fleet;
-        let given = self.root_file.as_ref().and_then(|file| files::read_bounded(file, 128 << 10).ok());
+        let given =
+            self.root_file.as_ref().and_then(|file| files::read_bounded(file, Root::MAX_BYTES as u64).ok());
         let mut first = given.and_then(|bytes| Some((Trust::begin(fleet, &bytes).ok()?, bytes)));
         if first.is_none() {
             let prove = |bytes: &[u8]| Trust::begin(fleet, bytes).map(|trust| (trust, bytes.to_vec()));
@@ -47,10 +49,12 @@ impl Poller {
     pub(super) async fn advance_roots(&mut self) -> bool {
         self.roots_asked = Some(Instant::now());
         let mut advanced = false;
-        while let Some(trust) = self.trust.clone() {
+        while let Some(trust) = self.trust.clone()
+            && let Some(version) = trust.next_version()
+        {
             let next =
                 |bytes: &[u8]| -> Result<_, RootRefused> { Ok((trust.advance(bytes)?, bytes.to_vec())) };
-            match self.origins.document(&Key::Root(trust.version() + 1), next).await {
+            match self.origins.document(&Key::Root(version), next).await {
                 Ok(Some((newer, bytes))) => {
                     tracing::info!(version = newer.version(), "a newer root is believed");
                     self.believe(newer, bytes).await;

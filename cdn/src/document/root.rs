@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Document;
-use crate::envelope::Role;
+use crate::limits::ROOTS;
+use crate::signature::Role;
 use crate::{Digest, ProjectName, ServiceName};
 
 /// The fleet's keys. Root 1's stored bytes have the digest that is the fleet's id; each later root is signed by a
@@ -73,6 +74,9 @@ impl Document for Root {
     fn check(&self) -> Result<(), String> {
         if self.version == 0 || (self.version == 1) != self.fleet.is_none() {
             return Err("root 1, and only root 1, names no fleet".to_owned());
+        }
+        if self.version > ROOTS {
+            return Err(format!("version {}, at most {ROOTS} are read", self.version));
         }
         let mut seen = BTreeSet::new();
         for role in self.roles.all() {

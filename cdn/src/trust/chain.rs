@@ -2,7 +2,8 @@
 
 use crate::document::Root;
 use crate::envelope::{Envelope, NotSigned, Signed};
-use crate::{Digest, ProjectName};
+use crate::signature::Role;
+use crate::{Digest, ProjectName, limits};
 
 /// The newest root that the chain from root 1 leads to.
 #[derive(Clone, Debug)]
@@ -56,6 +57,28 @@ impl Trust {
         Ok(Self { fleet, root })
     }
 
+    /// Begins at a root 1 that a person gave: its digest is the fleet's id.
+    pub fn given(root_1: &[u8]) -> Result<Self, RootRefused> {
+        Self::begin(Digest::of(root_1), root_1)
+    }
+
+    /// The version to look for next; none at the end of the longest chain that is read.
+    pub fn next_version(&self) -> Option<u64> {
+        (self.version() < limits::ROOTS).then(|| self.version() + 1)
+    }
+
+    /// Goes on through the roots that `read` gives, version by version, to the first that it has not got.
+    pub fn follow<E: From<RootRefused>>(
+        mut self,
+        mut read: impl FnMut(u64) -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Self, E> {
+        while let Some(version) = self.next_version() {
+            let Some(bytes) = read(version)? else { break };
+            self = self.advance(&bytes)?;
+        }
+        Ok(self)
+    }
+
     /// Goes on to exactly the next version, signed by a threshold of the old and of the new root keys.
     pub fn advance(&self, next: &[u8]) -> Result<Self, RootRefused> {
         let held = self.version();
@@ -83,7 +106,7 @@ impl Trust {
     }
 
     /// The role whose signature makes a project's releases and heads.
-    pub fn release_role(&self, project: &ProjectName) -> Option<&crate::envelope::Role> {
+    pub fn release_role(&self, project: &ProjectName) -> Option<&Role> {
         self.root().roles.release.get(project)
     }
 }

@@ -2,6 +2,7 @@
 
 use cdn::document::Root;
 use cdn::envelope::{Envelope, NotSigned, Role};
+use cdn::limits::ROOTS;
 use cdn::trust::{RootRefused, Trust};
 use cdn::{Digest, SigningKey};
 
@@ -89,4 +90,40 @@ fn a10_threshold_tricks_do_not_make_a_role() {
     let refused = Envelope::verify::<Root>(&Envelope::sign(&next, &many).to_bytes(), &routes).unwrap_err();
     assert!(matches!(refused, NotSigned::Malformed(_)), "{refused}");
     assert!(Envelope::verify::<Root>(&Envelope::sign(&next, &[&a, &b]).to_bytes(), &routes).is_ok());
+}
+
+#[test]
+fn a_chain_is_followed_to_the_first_root_that_is_missing_and_no_further_than_any_chain_goes() {
+    let fleet = Fleet::new();
+    let two = fleet.next_root(|_| {});
+    let sign = |version| Envelope::sign(&Root { version, ..two.clone() }, &[&fleet.root_key]).to_bytes();
+    let up_to = |last: u64| {
+        let mut asked = 0;
+        let read = |version: u64| -> Result<Option<Vec<u8>>, RootRefused> {
+            asked += 1;
+            Ok((version <= last).then(|| sign(version)))
+        };
+        let trust = fleet.trust.clone().follow(read).unwrap();
+        (trust.version(), asked)
+    };
+    assert_eq!(up_to(1), (1, 1));
+    assert_eq!(up_to(3), (3, 3));
+    assert_eq!(up_to(u64::MAX), (ROOTS, ROOTS - 1), "who makes roots without end is left");
+
+    let broken = fleet.trust.clone().follow(|_| Ok::<_, RootRefused>(Some(sign(3))));
+    assert!(matches!(broken, Err(RootRefused::OutOfOrder { held: 1, got: 3 })), "{broken:?}");
+}
+
+#[test]
+fn a_root_beyond_the_longest_chain_is_none() {
+    let fleet = Fleet::new();
+    let last = fleet.next_root(|root| root.version = ROOTS);
+    assert!(
+        Envelope::verify::<Root>(&Envelope::sign(&last, &[&fleet.root_key]).to_bytes(), &last.roles.root)
+            .is_ok()
+    );
+    let beyond = Root { version: ROOTS + 1, ..last.clone() };
+    let bytes = Envelope::sign(&beyond, &[&fleet.root_key]).to_bytes();
+    let refused = Envelope::verify::<Root>(&bytes, &last.roles.root).unwrap_err();
+    assert!(matches!(refused, NotSigned::Payload(_)), "{refused}");
 }
