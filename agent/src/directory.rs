@@ -6,7 +6,6 @@
 
 mod file;
 mod kept;
-mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdn::document::HoldReason;
+use cdn::object::is_cluster_scoped;
 use cdn::{ObjectId, ServiceName};
 use program::files;
 
@@ -50,8 +50,9 @@ impl Directory {
 
     #[expect(clippy::unused_async, reason = "one signature for both targets")]
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {
+        // A folder cannot be asked; a definition in the same bundle stands before this.
         let served = |kind: &KindRef| Served::Yes {
-            namespaced: !scope::is_of_the_cluster(kind),
+            namespaced: !is_cluster_scoped(&kind.group, &kind.kind),
             version: kind.version.clone(),
         };
         kinds.iter().map(|kind| (kind.clone(), served(kind))).collect()

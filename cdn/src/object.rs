@@ -40,6 +40,41 @@ impl ObjectId {
     }
 }
 
+/// Whether a kind of Kubernetes itself lies in no namespace. Those that may be stored, of all versions from 1.25 to 1.37;
+/// of any other kind only a cluster, or its definition, can say.
+pub fn is_cluster_scoped(group: &str, kind: &str) -> bool {
+    let kinds: &[&str] = match group {
+        "" => &["ComponentStatus", "Namespace", "Node", "PersistentVolume"],
+        "admissionregistration.k8s.io" => &[
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
+        "apiextensions.k8s.io" => &["CustomResourceDefinition"],
+        "apiregistration.k8s.io" => &["APIService"],
+        "certificates.k8s.io" => &["CertificateSigningRequest", "ClusterTrustBundle"],
+        "flowcontrol.apiserver.k8s.io" => &["FlowSchema", "PriorityLevelConfiguration"],
+        "internal.apiserver.k8s.io" => &["StorageVersion"],
+        "networking.k8s.io" => &["ClusterCIDR", "IPAddress", "IngressClass", "ServiceCIDR"],
+        "node.k8s.io" => &["RuntimeClass"],
+        "policy" => &["PodSecurityPolicy"],
+        "rbac.authorization.k8s.io" => &["ClusterRole", "ClusterRoleBinding"],
+        "resource.k8s.io" => {
+            &["DeviceClass", "DeviceTaintRule", "ResourcePoolStatusRequest", "ResourceSlice"]
+        }
+        "scheduling.k8s.io" => &["PriorityClass"],
+        "storage.k8s.io" => {
+            &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"]
+        }
+        "storagemigration.k8s.io" => &["StorageVersionMigration"],
+        _ => &[],
+    };
+    kinds.contains(&kind)
+}
+
 const KIND_BYTES: usize = 80;
 const NAMESPACE_BYTES: usize = 63;
 const OBJECT_NAME_BYTES: usize = 95;

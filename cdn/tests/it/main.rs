@@ -11,6 +11,7 @@ mod encoding;
 mod fleet;
 mod hold;
 mod key;
+mod object;
 mod properties;
 mod samples;
 mod token;

@@ -7,6 +7,7 @@ mod list;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cdn::name::is_dns_label;
+use cdn::object::is_cluster_scoped;
 use cdn::{Limits, Object, ObjectId};
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ pub struct Checked {
 }
 
 /// Changes whenever the checks do, so that what was rendered before is looked at again.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Checks all manifests of a service.
 pub fn check(manifests: Vec<Manifest>, rules: &Rules) -> Result<Checked, Findings> {
@@ -117,8 +118,8 @@ fn one(
 
 /// The identity with the service's namespace where there is none: what may be one object in a cluster is one here.
 fn filled(id: &ObjectId, namespace: &str) -> ObjectId {
-    let namespace =
-        id.namespace.clone().or_else(|| (!fields::is_cluster_scoped(id)).then(|| namespace.to_owned()));
+    let lies_in_one = !is_cluster_scoped(&id.group, &id.kind);
+    let namespace = id.namespace.clone().or_else(|| lies_in_one.then(|| namespace.to_owned()));
     ObjectId { namespace, ..id.clone() }
 }
 

@@ -1,7 +1,8 @@
 //! Fields that only an API server sets, names that cannot be, and namespaces where there is none.
 
+use cdn::Object;
 use cdn::name::is_dns_label;
-use cdn::{Object, ObjectId};
+use cdn::object::is_cluster_scoped;
 use serde_json::Value;
 
 use super::has_content;
@@ -64,39 +65,10 @@ pub(super) fn next_for(manifest: &Manifest) -> &'static str {
 /// A namespace that cannot be, or one on what lies in none (FAULTS F33).
 pub(super) fn namespace(object: &Object, at: &str) -> Option<Finding> {
     let namespace = object.id().namespace.as_deref()?;
-    if is_cluster_scoped(object.id()) {
+    if is_cluster_scoped(&object.id().group, &object.id().kind) {
         let what = format!("a {} lies in no namespace, but `metadata.namespace` is set", object.id().kind);
         return Some(Finding::new(at, what, "remove `metadata.namespace`"));
     }
     (!is_dns_label(namespace))
         .then(|| Finding::new(at, format!("the namespace `{namespace}` is not a DNS label"), "correct it"))
-}
-
-/// The kinds of Kubernetes itself that lie in no namespace. What is not listed is decided in the cluster.
-pub(super) fn is_cluster_scoped(id: &ObjectId) -> bool {
-    let kinds: &[&str] = match id.group.as_str() {
-        "" => &["Namespace", "Node", "PersistentVolume", "ComponentStatus"],
-        "rbac.authorization.k8s.io" => &["ClusterRole", "ClusterRoleBinding"],
-        "apiextensions.k8s.io" => &["CustomResourceDefinition"],
-        "apiregistration.k8s.io" => &["APIService"],
-        "admissionregistration.k8s.io" => &[
-            "MutatingWebhookConfiguration",
-            "ValidatingWebhookConfiguration",
-            "ValidatingAdmissionPolicy",
-            "ValidatingAdmissionPolicyBinding",
-            "MutatingAdmissionPolicy",
-            "MutatingAdmissionPolicyBinding",
-        ],
-        "storage.k8s.io" => {
-            &["StorageClass", "CSIDriver", "CSINode", "VolumeAttachment", "VolumeAttributesClass"]
-        }
-        "scheduling.k8s.io" => &["PriorityClass"],
-        "networking.k8s.io" => &["IngressClass", "IPAddress", "ServiceCIDR"],
-        "node.k8s.io" => &["RuntimeClass"],
-        "policy" => &["PodSecurityPolicy"],
-        "certificates.k8s.io" => &["CertificateSigningRequest", "ClusterTrustBundle"],
-        "flowcontrol.apiserver.k8s.io" => &["FlowSchema", "PriorityLevelConfiguration"],
-        _ => &[],
-    };
-    kinds.contains(&id.kind.as_str())
 }
