@@ -2,10 +2,10 @@
 //!
 //! In reading order:
 //!
-//! 1. [`digest`], [`name`], [`limits`], [`secret`]: the words that can only be right;
+//! 1. [`digest`], [`limits`], [`secret`], [`name`]: the words that can only be right;
 //! 2. [`json`], [`ct1`], [`object`], [`bundle`], [`encoding`]: manifests as canonical bytes, and back;
-//! 3. [`key`]: every place in a store, and what may be cached there;
-//! 4. [`signature`], [`document`], [`envelope`]: who signs, what a document says, and both together;
+//! 3. [`signature`], [`document`], [`envelope`]: who signs, what a document says, and both together;
+//! 4. [`key`]: every place in a store, and what may be cached there;
 //! 5. [`trust`]: the one order in which a document is believed;
 //! 6. [`wire`]: the bodies that two programs say to each other.
 

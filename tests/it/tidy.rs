@@ -6,14 +6,6 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-/// The rows of severity S1 and S2 of the fault catalogue: each has a test that begins with its id, or a line with a
-/// reason in `deploy/e2e/gaps.toml`.
-const FAULTS: &str = "A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A15 A16 B1 B2 B3 B4 B5 B6 B8 B9 B12 C1 C2 C3 C4 C5 \
-    C6 C7 C8 C9 C10 D1 D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12 D13 D14 D15 D16 D17 E1 E2 E3 E5 E6 F1 F2 \
-    F3 F4 F5 F6 F7 F8 F9 F10 F11 F12 F13 F14 F15 F16 F17 F18 F19 F20 F21 F22 F23 F24 F26 F29 F30 \
-    F31 F32 F34 F35 F36 F39 F40 G2 G4 G5 G7 G8 G9 G11 G12 H1 H2 H4 H5 H6 H7 H8 H9 H10 H12 I1 I2 I3 \
-    I4 I5 I7 I8 I9 I10 I11 J1 J2 J3 J5 J6 J7 J8 J9 J10 K1 K3 K4 K5";
-
 /// Which packages of ours a package may know. Programs never know each other.
 const ARROWS: [(&str, &[&str]); 12] = [
     ("cdn", &[]),
@@ -88,6 +80,31 @@ fn every_arrow_points_down() {
         seen.insert(package);
     }
     assert_eq!(seen.len(), ARROWS.len(), "ARROWS names a room that is gone");
+}
+
+/// The modules of `cdn`, in the reading order that its front page gives: each knows those before it, and none after.
+#[test]
+fn every_arrow_inside_the_content_plane_points_down() {
+    let front = fs::read_to_string(top().join("cdn/src/lib.rs")).unwrap();
+    let listed =
+        front.lines().filter(|line| line.starts_with("//! ")).flat_map(|line| line.split("[`").skip(1));
+    let order: Vec<&str> = listed.map(|link| link.split('`').next().unwrap_or_default()).collect();
+    for (rank, module) in order.iter().enumerate() {
+        let file = top().join(format!("cdn/src/{module}.rs"));
+        let folder = file.with_extension("");
+        let beside = if folder.is_dir() { files(&folder, ".rs") } else { Vec::new() };
+        for path in beside.into_iter().chain([file]) {
+            let text = fs::read_to_string(&path).unwrap();
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                let Some((_, used)) = line.split_once("crate::") else { continue };
+                let words = used.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                for above in words.filter(|word| order[rank + 1..].contains(word)) {
+                    panic!("{}: `{module}` must not know `{above}`, which is built on it", name(&path));
+                }
+            }
+        }
+    }
+    assert_eq!(order.len(), front.lines().filter(|line| line.starts_with("pub mod ")).count());
 }
 
 #[test]
@@ -175,8 +192,30 @@ fn words_that_say_nothing_are_not_used() {
     }
 }
 
-#[test]
-fn every_fault_has_a_test_or_a_reason() {
+/// The catalogue's rows: id and severity.
+fn faults() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(top().join("deploy/e2e/FAULTS.md")).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        if let ["", id, severity, happens, holds, _, ""] = cells[..]
+            && is_row(&id.to_lowercase())
+        {
+            assert!(["S1", "S2", "S3", "S4"].contains(&severity), "{id}: `{severity}` is no severity");
+            assert!(!happens.is_empty() && !holds.is_empty(), "{id}: what happens, and what must hold?");
+            assert!(rows.insert(id.to_owned(), severity.to_owned()).is_none(), "{id} is there twice");
+        }
+    }
+    assert!(
+        rows.len() > 100,
+        "deploy/e2e/FAULTS.md has {} rows: it is not read as it is written",
+        rows.len()
+    );
+    rows
+}
+
+/// The rows that tests name: `f14_f15_...` names two.
+fn tested() -> BTreeSet<String> {
     let mut tested = BTreeSet::new();
     for path in files(&top(), ".rs") {
         for line in fs::read_to_string(&path).unwrap().lines() {
@@ -185,16 +224,51 @@ fn every_fault_has_a_test_or_a_reason() {
             tested.extend(ids.take_while(|id| is_row(id)).map(str::to_uppercase));
         }
     }
+    tested
+}
+
+#[test]
+fn every_grave_fault_has_a_test_or_a_reason() {
+    let (faults, tested) = (faults(), tested());
+    let unknown: Vec<_> = tested.iter().filter(|id| !faults.contains_key(*id)).collect();
+    assert!(unknown.is_empty(), "tests name rows that deploy/e2e/FAULTS.md does not have: {unknown:?}");
+
     let gaps: Table = fs::read_to_string(top().join("deploy/e2e/gaps.toml")).unwrap().parse().unwrap();
+    let grave = faults.iter().filter(|(_, severity)| matches!(severity.as_str(), "S1" | "S2"));
     let missing: Vec<_> =
-        FAULTS.split(' ').filter(|id| !tested.contains(*id) && !gaps.contains_key(*id)).collect();
+        grave.map(|(id, _)| id).filter(|id| !tested.contains(*id) && !gaps.contains_key(*id)).collect();
     assert!(missing.is_empty(), "no test and no line in deploy/e2e/gaps.toml: {missing:?}");
     let closed: Vec<_> = gaps.keys().filter(|id| tested.contains(*id)).collect();
     assert!(closed.is_empty(), "tested now: take them out of deploy/e2e/gaps.toml: {closed:?}");
+    let strange: Vec<_> = gaps.keys().filter(|id| !faults.contains_key(*id)).collect();
+    assert!(strange.is_empty(), "gaps of rows that deploy/e2e/FAULTS.md does not have: {strange:?}");
     assert!(
         gaps.values().all(|reason| reason.as_str().is_some_and(|text| text.len() > 20)),
         "a gap says why"
     );
+}
+
+/// A reader of the code can look up what it cites: rows in one form, `(FAULTS F14)`, of the catalogue beside the tests.
+#[test]
+fn what_the_code_cites_is_in_the_repository() {
+    let faults = faults();
+    for path in files(&top(), ".rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for cited in text.split("FAULTS ").skip(1) {
+            let end = cited.find(|c: char| !c.is_ascii_alphanumeric() && c != ',' && c != ' ');
+            for id in cited[..end.unwrap_or(cited.len())].split(", ").filter(|id| is_row(&id.to_lowercase()))
+            {
+                assert!(faults.contains_key(id), "{}: `FAULTS {id}` is not in the catalogue", name(&path));
+            }
+        }
+        for comment in text.lines().filter(|line| line.trim_start().starts_with("//")) {
+            for said in comment.split('(').skip(1) {
+                let id = said.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+                let bare = faults.contains_key(id);
+                assert!(!bare, "{}: `({id}` is a row of which list? Write `(FAULTS {id})`", name(&path));
+            }
+        }
+    }
 }
 
 /// `a1`, `f14`: a row of the catalogue.
