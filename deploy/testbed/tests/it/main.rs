@@ -7,3 +7,4 @@ mod nginx;
 mod postgres;
 mod process;
 mod s3;
+mod volume;
