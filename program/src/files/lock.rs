@@ -40,17 +40,12 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the directory, or says at once who has it. The lock is the kernel's (`flock`), so it cannot stay behind
-    /// after a crash; what is written in the file only names the holder.
+    /// after a crash; what is written in the file only names the holder. So a directory that has been used before can
+    /// also be taken where nothing can be written: on a full disk, or one that is mounted read-only (FAULTS I4).
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join(NAME);
         let unusable = |why| LockError::Unusable { directory: directory.to_owned(), why };
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(unusable)?;
+        let mut file = open(&path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -58,13 +53,22 @@ impl Lock {
             }
             Err(TryLockError::Error(why)) => return Err(unusable(why)),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", own_name())).map_err(unusable)?;
+        if let Err(error) = file.set_len(0).and_then(|()| writeln!(file, "{}", own_name())) {
+            tracing::debug!(%error, "the lock does not say whose it is");
+        }
         Ok(Self { _file: file, path })
     }
 
     /// The lock's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    match File::options().read(true).write(true).create(true).truncate(false).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+        opened => opened,
     }
 }
 
