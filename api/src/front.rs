@@ -1,14 +1,14 @@
 //! The front door: one listener for all, HTTP/1.1 and HTTP/2, with or without TLS. Everything that a stranger can make
-//! large or slow has a bound here: connections, headers, streams, the time to send a header.
+//! large or slow has a bound here: connections, headers, streams, the time to send a header or to read an answer.
 //!
 //! A poll is answered here, before any router: it is almost all of the traffic, and a router with its layers costs more
 //! than the answer.
 
+mod connection;
 mod connections;
 pub(crate) mod poll;
 mod tls;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, Request};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -30,11 +26,12 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::auth::Peer;
 use crate::error::{Error, REQUEST};
-use connections::{Connections, Held};
+use connection::Sending;
+use connections::{Connections, Used};
 pub(crate) use tls::acceptor;
 
-const HEADER_TIME: Duration = Duration::from_secs(10);
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How often it is looked for connections that are held for nothing.
+const GLANCE: Duration = Duration::from_secs(5);
 /// A request, its body and its answer.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How long open requests may take once a stop was asked for.
@@ -53,26 +50,32 @@ pub(crate) struct Front {
 struct Door {
     router: axum::Router,
     app: Arc<App>,
-    http: auto::Builder<TokioExecutor>,
 }
 
 impl Front {
     /// Serves until `stop`; then lets open requests end.
     pub(crate) async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let door = Arc::new(Door { router: self.router, app: self.app, http: bounds() });
-        let connections = Arc::new(Connections::new(self.max_connections));
+        // Longer than an agent that was told to slow down waits, and than its client keeps a connection.
+        let idle = Duration::from_secs(self.app.poll_seconds) * 4 + Duration::from_mins(10);
+        let connections = Arc::new(Connections::new(self.max_connections, idle));
+        let door = Arc::new(Door { router: self.router, app: self.app });
+        let mut glance = tokio::time::interval(GLANCE);
         let mut tasks = JoinSet::new();
         let drain = CancellationToken::new();
         loop {
+            let accepted = async { (connections.place().await, self.listener.accept().await) };
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(_) = tasks.join_next() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        let held = connections.hold(drain.child_token());
-                        tasks.spawn(converse(Arc::clone(&door), stream, peer, self.tls.clone(), held));
+                _ = glance.tick() => connections.sweep(),
+                accepted = accepted => match accepted {
+                    (None, _) => break,
+                    (Some(place), Ok((stream, peer))) => {
+                        let (held, door) = (connections.hold(place, &drain), Arc::clone(&door));
+                        let answer = move |request, used: &Used| door.answer(request, peer, used);
+                        tasks.spawn(connection::converse(stream, peer, self.tls.clone(), held, answer));
                     }
-                    Err(error) => {
+                    (Some(_), Err(error)) => {
                         // Out of file descriptors, mostly: the longest idle go, and waiting does the rest.
                         tracing::warn!(%error, "cannot accept a connection");
                         connections.close_idle();
@@ -91,81 +94,29 @@ impl Front {
     }
 }
 
-fn bounds() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_headers(64)
-        .max_buf_size(32 * 1024);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(64)
-        .max_header_list_size(16 * 1024)
-        .max_pending_accept_reset_streams(16)
-        .max_local_error_reset_streams(64)
-        .max_send_buf_size(64 * 1024)
-        .keep_alive_interval(Duration::from_mins(5))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
-}
-
-async fn converse(
-    door: Arc<Door>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    held: Held,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps its delay");
-    }
-    match tls {
-        None => speak(door, stream, peer, held).await,
-        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => speak(door, stream, peer, held).await,
-            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
-        },
-    }
-}
-
-async fn speak<S>(door: Arc<Door>, stream: S, peer: SocketAddr, held: Held)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (closed, used) = (held.closed(), held.used());
-    let http = door.http.clone();
-    let service = service_fn(move |request| {
-        used.now();
-        let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(door.answer(request, peer).await) }
-    });
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closed.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "a connection ended early");
-    }
-}
-
 impl Door {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
-        if request.method() == Method::GET
-            && request.uri().path() == poll::PATH
-            && let Some(answer) = poll::from_memory(&self.app, request.headers())
-        {
-            return answer;
+    /// An answer from memory is there at once, and costs a connection nothing beside it.
+    fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        used: &Used,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let begun = self.from_memory(&request).ok_or_else(|| (Arc::clone(self), request, used.flight()));
+        async move {
+            match begun {
+                Ok(answer) => answer,
+                Err((door, request, flight)) => {
+                    let answer = door.routed(request, peer).await;
+                    answer.map(|body| Body::new(Sending::new(body, flight)))
+                }
+            }
         }
-        self.routed(request, peer).await
+    }
+
+    fn from_memory(&self, request: &Request<Incoming>) -> Option<Response> {
+        let is_poll = request.method() == Method::GET && request.uri().path() == poll::PATH;
+        if is_poll { poll::from_memory(&self.app, request.headers()) } else { None }
     }
 
     /// Everything that is not answered from memory, with a bound on how much of it there is at once.

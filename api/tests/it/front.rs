@@ -1,9 +1,12 @@
 //! The front door: TLS, HTTP/2, and bounds on what strangers send.
 
+use std::time::Duration;
+
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::fleet::Fleet;
 
@@ -70,4 +73,61 @@ async fn h10_beyond_the_bound_the_longest_idle_connection_is_closed() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(std::time::Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
     ended.expect("it was closed").unwrap();
+}
+
+/// A client that speaks HTTP/2, asks for something, gives no room for the answer, and only answers pings.
+async fn deaf(address: &str) -> TcpStream {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let path = b"/v1/openapi.json";
+    let head =
+        [&[0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()], &path[..], &[0x01, 0x01, b'x']].concat();
+    let request = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        // INITIAL_WINDOW_SIZE 0, the settings acknowledged, and a whole request.
+        frame(0x4, 0, 0, &[0, 4, 0, 0, 0, 0]),
+        frame(0x4, 1, 0, &[]),
+        frame(0x1, 0x5, 1, &head),
+    ]
+    .concat();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&request).await.unwrap();
+    stream
+}
+
+/// Answers pings until the other side hangs up.
+async fn pong(mut stream: TcpStream) {
+    let mut head = [0; 9];
+    while stream.read_exact(&mut head).await.is_ok() {
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        let mut payload = vec![0; length];
+        if stream.read_exact(&mut payload).await.is_err() {
+            return;
+        }
+        if head[3] == 0x6 && head[4] & 1 == 0 {
+            head[4] |= 1;
+            let _gone: std::io::Result<()> = stream.write_all(&[&head[..], &payload].concat()).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h10_no_more_connections_stay_open_than_the_bound_whatever_their_clients_do() {
+    let mut fleet = Fleet::on_sqlite().await;
+    fleet.stop().await;
+    fleet.start(&["--max-connections=16"]).await;
+    let address = fleet.url.strip_prefix("http://").unwrap().to_owned();
+    let mut open = JoinSet::new();
+    for _ in 0..24 {
+        open.spawn(pong(deaf(&address).await));
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+        while open.len() > 16 {
+            open.join_next().await.unwrap().unwrap();
+        }
+    });
+    ended.await.expect("those beyond the bound are closed, though they never read");
+    fleet.get("/v1/whoami").await.ok();
 }
