@@ -37,6 +37,11 @@ impl Service {
         format!("default/{}", self.name)
     }
 
+    /// Its namespace in the clusters.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// At one more site.
     #[must_use]
     pub fn at(mut self, cluster: &str) -> Self {

@@ -67,6 +67,20 @@ impl Target {
         }
     }
 
+    /// What keeps pods of a namespace from becoming ready, for the text of an error.
+    pub async fn trouble(&self, namespace: &str) -> String {
+        let Self::Kubernetes(cluster) = self else { return String::new() };
+        let mut said = String::new();
+        for what in [
+            &["get", "nodes", "-o", "wide"][..],
+            &["get", "pods,events", "-n", namespace, "-o", "wide"],
+            &["get", "pods", "-n", namespace, "-o", "jsonpath={.items[*].status}"],
+        ] {
+            said += &cluster.kubectl(what).await.unwrap_or_else(|error| format!("{error:#}"));
+        }
+        said + &cluster.controllers_log()
+    }
+
     /// The object; it is an error when it is not there.
     pub async fn get(&self, id: &Id) -> Result<Value> {
         self.find(id).await?.with_context(|| format!("{id:?} is not there"))

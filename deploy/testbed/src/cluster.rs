@@ -118,6 +118,11 @@ impl Cluster {
         Ok(path)
     }
 
+    /// The end of what each controller has written.
+    pub fn controllers_log(&self) -> String {
+        self.controllers.iter().map(|controller| controller.tail() + "\n").collect()
+    }
+
     /// `https://127.0.0.1:PORT`.
     pub fn server_url(&self) -> &str {
         &self.server_url

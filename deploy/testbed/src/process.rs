@@ -250,7 +250,8 @@ impl Process {
         }
     }
 
-    fn tail(&self) -> String {
+    /// The end of its log.
+    pub(crate) fn tail(&self) -> String {
         let log = self.log();
         let start = log.ceil_char_boundary(log.len().saturating_sub(TAIL_BYTES));
         log.get(start..).unwrap_or_default().to_owned()

@@ -1,6 +1,6 @@
 //! The whole way: join, publish, run, change, drift, undo, remove.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use e2e::{Id, Repository, Rig, Service, Site, Target, example};
 use serde_json::{Value, json};
 
@@ -39,10 +39,14 @@ async fn runs(rig: &Rig, site: &Site, web: &Small) -> Result<()> {
     site.target.has(&web.web, IMAGE, "registry.example.com/web:1.0.0").await?;
     site.target.has(&web.settings, GREETING, "ahoy").await?;
     if let Target::Kubernetes(_) = site.target {
-        rig.until("both pods are ready", async || {
-            site.target.has(&web.web, "/status/readyReplicas", 2).await
-        })
-        .await?;
+        let ready = rig
+            .until("both pods are ready", async || {
+                site.target.has(&web.web, "/status/readyReplicas", 2).await
+            })
+            .await;
+        if let Err(why) = ready {
+            bail!("{why:#}\n{}", site.target.trouble(web.service.namespace()).await);
+        }
     }
     let cluster = rig.cluster(&site.name).await?;
     ensure!(cluster.pointer("/cluster/sync") == Some(&json!("synced")), "{cluster:#}");
