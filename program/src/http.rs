@@ -14,7 +14,7 @@ mod request;
 
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-pub use answer::{Answer, Response};
+pub use answer::{Answer, Response, capacity, looks_like_html};
 pub use client::{Client, ClientError, HttpArgs, Settings};
 pub use error::{Bound, Cause, FetchError};
 pub use meter::{Bounds, MinRate};

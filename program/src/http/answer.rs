@@ -11,7 +11,7 @@ use super::meter::{Bounds, Meter};
 
 /// What is kept of an error's page: enough for a reason, too little to hurt.
 const ERROR_PAGE_BYTES: u64 = 16 * 1024;
-/// Memory taken on the word of a Content-Length; the rest grows with what really comes.
+/// The most memory that is taken on the word of a length.
 const TRUSTED_CAPACITY: u64 = 256 * 1024;
 
 /// An answer whose body is still to be read, piece by piece, under the bounds of its request. Dropping it early
@@ -57,6 +57,11 @@ impl Answer {
         &self.at
     }
 
+    /// How long the server asks to wait, see [`Response::retry_after`].
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.headers())
+    }
+
     /// Where in the content this body starts: 0 for a whole body - also when a server ignored the range that was
     /// asked for, so that the caller starts anew (FAULTS G3) - or the start of a 206's Content-Range.
     pub fn start(&self) -> Result<u64, FetchError> {
@@ -87,8 +92,8 @@ impl Answer {
 
     /// The whole body.
     pub async fn whole(mut self) -> Result<Response, FetchError> {
-        let claimed = self.inner.content_length().unwrap_or(0).min(TRUSTED_CAPACITY);
-        let mut body = BytesMut::with_capacity(usize::try_from(claimed).unwrap_or(0));
+        let claimed = self.inner.content_length().unwrap_or_default();
+        let mut body = BytesMut::with_capacity(capacity(claimed));
         while let Some(chunk) = self.chunk().await? {
             body.extend_from_slice(&chunk);
         }
@@ -146,7 +151,7 @@ impl Response {
     /// How long the server asks to wait (`Retry-After`, in seconds or as a date). Unbounded: see
     /// [`crate::schedule::server_wait`].
     pub fn retry_after(&self) -> Option<Duration> {
-        wait(self.header(header::RETRY_AFTER)?, SystemTime::now())
+        retry_after(&self.headers)
     }
 
     /// A header that holds a number of seconds, such as `Poll-After`.
@@ -156,11 +161,26 @@ impl Response {
 
     /// Whether this is a web page: a captive portal or a proxy's error page where content was expected (FAULTS G4).
     pub fn looks_like_html(&self) -> bool {
-        let typed = self.header(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
-        let start = &self.body[..self.body.len().min(64)];
-        let start = String::from_utf8_lossy(start).trim_start().to_ascii_lowercase();
-        typed || start.starts_with("<!doctype html") || start.starts_with("<html")
+        looks_like_html(&self.headers, &self.body)
     }
+}
+
+/// Whether a body is a web page, by its type or by how it begins, a byte order mark left aside.
+pub fn looks_like_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let typed =
+        headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let start = String::from_utf8_lossy(&body[..body.len().min(64)]);
+    let start = start.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
+    typed || start.starts_with("<!doctype html") || start.starts_with("<html")
+}
+
+/// How much memory to take for a body of this length; the rest grows with what really comes.
+pub fn capacity(claimed: u64) -> usize {
+    usize::try_from(claimed.min(TRUSTED_CAPACITY)).unwrap_or_default()
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    wait(headers.get(header::RETRY_AFTER)?.to_str().ok()?, SystemTime::now())
 }
 
 fn wait(text: &str, now: SystemTime) -> Option<Duration> {

@@ -107,11 +107,14 @@ pub(super) fn cause_of(error: &reqwest::Error, connect_timeout: Duration) -> Cau
         return Cause::Tls(tls.to_string());
     }
     let why = innermost(error);
-    match () {
-        () if error.is_dns() => Cause::Dns(why),
-        () if error.is_connect() => Cause::Connect(why),
-        () if error.is_builder() => Cause::BadRequest("this URL cannot be sent"),
-        () => Cause::Protocol(why),
+    if error.is_dns() {
+        Cause::Dns(why)
+    } else if error.is_connect() {
+        Cause::Connect(why)
+    } else if error.is_builder() {
+        Cause::BadRequest("this URL cannot be sent")
+    } else {
+        Cause::Protocol(why)
     }
 }
 

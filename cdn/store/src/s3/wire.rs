@@ -17,8 +17,6 @@ use super::failure::{self, Failed};
 use crate::{Cause, Found, Version};
 
 const PAUSE: Duration = Duration::from_millis(100);
-/// Memory taken on the word of a Content-Length.
-const TRUSTED_CAPACITY: u64 = 256 * 1024;
 
 /// A bucket and what each of our keys begins with.
 pub(super) struct Bucket {
@@ -142,7 +140,7 @@ impl Bucket {
 }
 
 async fn collect(mut body: ByteStream, claimed: u64, limit: u64) -> Result<Bytes, Cause> {
-    let capacity = usize::try_from(claimed.min(TRUSTED_CAPACITY)).unwrap_or_default();
+    let capacity = program::http::capacity(claimed);
     let mut bytes = BytesMut::with_capacity(capacity);
     while let Some(piece) = body.next().await {
         let piece = piece.map_err(|error| Cause::Unreachable(failure::innermost(&error)))?;
