@@ -119,7 +119,6 @@ impl Poller {
                 Ok(fetched) => self.arrived(service, fetched).await,
                 Err(held) => {
                     tracing::warn!(%service, reason = held.reason.code(), message = held.message, "held");
-                    count(held.reason);
                     self.missing.insert(service, held);
                 }
             }
@@ -221,6 +220,7 @@ fn refused_release(service: &ServiceName, refused: &ReleaseRefused) -> Held {
         | ReleaseRefused::WrongService(_)
         | ReleaseRefused::Withdrawn { .. } => HoldReason::ReleaseRefused,
     };
+    count(reason);
     Held::service(reason, service, format!("its release is refused: {refused}"))
 }
 
@@ -229,10 +229,12 @@ fn refused_content(service: &ServiceName, refused: &ContentRefused) -> Held {
         ContentRefused::Stored { .. } | ContentRefused::Decode(_) => HoldReason::ContentMismatch,
         ContentRefused::Bundle(_) => HoldReason::BundleRefused,
     };
+    count(reason);
     Held::service(reason, service, format!("its bundle is refused: {refused}"))
 }
 
-/// What could not be had, as a hold: of a service, or of the whole cluster.
+/// What could not be had, as a hold: of a service, or of the whole cluster. Bytes that were refused on the way have been
+/// counted where they came from.
 pub(super) fn unavailable(error: &NotFetched, service: Option<&ServiceName>) -> Held {
     let reason = if error.is_content_mismatch() {
         HoldReason::ContentMismatch

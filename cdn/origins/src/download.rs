@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cdn::{Digest, Key};
-use program::http::{Answer, Bounds, Cause, HeaderMap, Request, StatusCode, header};
+use program::http::{
+    Answer, Bounds, Cause, HeaderMap, HeaderName, Request, StatusCode, capacity, header, looks_like_html,
+};
 use program::schedule;
 use tokio::time::{Instant, sleep};
 
-use crate::health::Site;
+use crate::health::Tracked;
 use crate::origin::{Authority, Place, url};
 use crate::{Mismatch, Shared, Why, folder};
 
@@ -20,8 +22,6 @@ const MOST_PARTS: usize = 100;
 const MOST_IN_VAIN: usize = 2;
 /// Before a cut body is resumed, random, so that those who were cut together do not return together.
 const BREATH: Duration = Duration::from_millis(200);
-/// Memory taken on the word of a signed length; the rest grows with what really comes.
-const TRUSTED_CAPACITY: u64 = 256 * 1024;
 
 /// What is wanted.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ pub(crate) struct Asked<'a> {
 /// One download.
 pub(crate) struct Download<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) site: &'a Site,
+    pub(crate) from: &'a Tracked,
     pub(crate) asked: Asked<'a>,
     /// The end of this origin's time.
     pub(crate) until: Instant,
@@ -49,8 +49,8 @@ pub(crate) struct Body {
     host: String,
     /// More came, or would have.
     pub(crate) too_long: bool,
-    html: bool,
-    encoding: Option<String>,
+    /// Of the last answer.
+    headers: HeaderMap,
     /// To resume by, while it is a strong one.
     etag: Option<String>,
 }
@@ -66,7 +66,7 @@ enum Ended {
 impl Download<'_> {
     /// The body, whole as far as the origin says. `past_caches` asks those on the way not to answer from their stock.
     pub(crate) async fn run(&self, past_caches: bool) -> Result<Body, Why> {
-        match self.site.origin.place() {
+        match self.from.origin.place() {
             Place::Web { base, authority } => {
                 self.web(&url(base, self.asked.key), authority, past_caches).await
             }
@@ -77,13 +77,13 @@ impl Download<'_> {
                 let too_long = bytes.is_none();
                 let bytes = bytes.unwrap_or_default();
                 self.count(bytes.len());
-                Ok(Body { bytes, too_long, host: self.site.origin.host(), ..Body::default() })
+                Ok(Body { bytes, too_long, host: self.from.origin.host(), ..Body::default() })
             }
         }
     }
 
     async fn web(&self, url: &str, place: &Authority, past_caches: bool) -> Result<Body, Why> {
-        let mut body = Body { host: self.site.origin.host(), ..Body::default() };
+        let mut body = Body { host: self.from.origin.host(), ..Body::default() };
         let mut in_vain = 0;
         for _ in 0..MOST_PARTS {
             let before = body.bytes.len();
@@ -162,7 +162,7 @@ impl Download<'_> {
     }
 
     fn count(&self, bytes: usize) {
-        self.site.count(bytes as u64);
+        self.from.count(bytes as u64);
         self.shared.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
@@ -174,8 +174,7 @@ impl Body {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Ended::For(Why::Absent)),
             status => {
-                let wait = seconds(answer.headers(), &header::RETRY_AFTER);
-                return Err(Ended::For(Why::Status { status, wait }));
+                return Err(Ended::For(Why::Status { status, wait: answer.retry_after() }));
             }
         }
         let start = answer.start().map_err(|error| Ended::For(Why::Http(error.cause)))?;
@@ -190,18 +189,17 @@ impl Body {
                 Ended::For(Why::WrongRange)
             });
         }
-        let text =
-            |name: &header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        self.html = text(&header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
-        self.encoding =
-            text(&header::CONTENT_ENCODING).filter(|coding| *coding != "identity").map(str::to_owned);
-        self.etag = text(&header::ETAG).filter(|etag| etag.starts_with('"')).map(str::to_owned);
+        self.headers = answer.headers().clone();
+        self.etag = self.header(&header::ETAG).filter(|etag| etag.starts_with('"')).map(str::to_owned);
         if self.bytes.is_empty() {
-            let claimed =
-                text(&header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0_u64);
-            self.bytes.reserve(usize::try_from(claimed.min(TRUSTED_CAPACITY)).unwrap_or_default());
+            let claimed = self.header(&header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+            self.bytes.reserve(capacity(claimed.unwrap_or_default()));
         }
         Ok(())
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// What an error of the connection means for the body.
@@ -256,21 +254,14 @@ impl Body {
     }
 
     fn looks_like(&self) -> Option<String> {
-        let start = self.bytes.get(..64).unwrap_or(&self.bytes);
-        let start =
-            String::from_utf8_lossy(start).trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-        if self.html || start.starts_with("<!doctype html") || start.starts_with("<html") {
+        if looks_like_html(&self.headers, &self.bytes) {
             return Some("HTML".to_owned());
         }
-        self.encoding.as_ref().map(|coding| format!("{} compressed on the way", coding.escape_debug()))
+        let coding = self.header(&header::CONTENT_ENCODING).filter(|coding| *coding != "identity")?;
+        Some(format!("{} compressed on the way", coding.escape_debug()))
     }
 }
 
 fn is_denied(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-}
-
-/// `Retry-After` in seconds; a date is left to our own reckoning.
-fn seconds(headers: &HeaderMap, name: &header::HeaderName) -> Option<Duration> {
-    headers.get(name)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

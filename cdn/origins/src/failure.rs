@@ -8,7 +8,7 @@ use cdn::{Digest, Key};
 use program::http::{Cause, StatusCode};
 use program::settings::human;
 
-use crate::health::Site;
+use crate::health::Tracked;
 
 /// No origin gave what was wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,23 +100,6 @@ impl NotFetched {
         !self.tried.is_empty() && self.tried.iter().all(|attempt| matches!(attempt.why, Why::Absent))
     }
 
-    /// The first origin that gave other bytes, if one did: a person must look at it.
-    pub fn mismatch(&self) -> Option<&Mismatch> {
-        self.tried.iter().find_map(|attempt| match &attempt.why {
-            Why::Mismatch(mismatch) => Some(&**mismatch),
-            Why::Absent
-            | Why::NotAccepted(_)
-            | Why::Avoided { .. }
-            | Why::TooLong { .. }
-            | Why::Status { .. }
-            | Why::Http(_)
-            | Why::WrongRange
-            | Why::Folder(_)
-            | Why::Credential(_)
-            | Why::NoTime => None,
-        })
-    }
-
     /// Whether bytes that were not what was wanted are among the reasons, now or within the last hour.
     pub fn is_content_mismatch(&self) -> bool {
         self.tried.iter().any(|attempt| matches!(attempt.why, Why::Mismatch(_) | Why::Avoided { .. }))
@@ -126,9 +109,10 @@ impl NotFetched {
         Self { key: key.to_string(), tried: vec![Attempt { origin: "here".to_owned(), why }] }
     }
 
-    pub(crate) fn absent(key: &Key, sites: &[Arc<Site>]) -> Self {
-        let absent = |site: &Arc<Site>| Attempt { origin: site.origin.to_string(), why: Why::Absent };
-        Self { key: key.to_string(), tried: sites.iter().map(absent).collect() }
+    pub(crate) fn absent(key: &Key, list: &[Arc<Tracked>]) -> Self {
+        let absent =
+            |tracked: &Arc<Tracked>| Attempt { origin: tracked.origin.to_string(), why: Why::Absent };
+        Self { key: key.to_string(), tried: list.iter().map(absent).collect() }
     }
 }
 

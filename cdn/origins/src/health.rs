@@ -41,7 +41,7 @@ pub struct OriginStatus {
 
 /// An origin and what is remembered of it.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct Tracked {
     pub(crate) origin: Origin,
     pub(crate) appended: bool,
     memory: Mutex<Memory>,
@@ -59,14 +59,16 @@ struct Memory {
 }
 
 /// In the order of the list, but those that rest stand behind, the one that rests least first.
-pub(crate) fn order(sites: &[Arc<Site>], now: Instant) -> Vec<Arc<Site>> {
-    let mut order: Vec<_> =
-        sites.iter().map(|site| (site.memory().resting(now).unwrap_or_default(), Arc::clone(site))).collect();
+pub(crate) fn order(list: &[Arc<Tracked>], now: Instant) -> Vec<Arc<Tracked>> {
+    let mut order: Vec<_> = list
+        .iter()
+        .map(|tracked| (tracked.memory().resting(now).unwrap_or_default(), Arc::clone(tracked)))
+        .collect();
     order.sort_by_key(|(resting, _)| *resting);
-    order.into_iter().map(|(_, site)| site).collect()
+    order.into_iter().map(|(_, tracked)| tracked).collect()
 }
 
-impl Site {
+impl Tracked {
     pub(crate) fn new(origin: Origin, appended: bool) -> Self {
         Self { origin, appended, memory: Mutex::default() }
     }

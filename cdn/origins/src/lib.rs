@@ -15,6 +15,7 @@ mod download;
 mod failure;
 mod folder;
 mod health;
+mod meters;
 mod origin;
 
 use std::fmt::Display;
@@ -33,7 +34,7 @@ pub use health::OriginStatus;
 pub use origin::{BadOrigin, Origin};
 
 use download::{Asked, Body, Download};
-use health::Site;
+use health::Tracked;
 
 /// Origins that a signed document may append.
 const MOST_APPENDED: usize = cdn::limits::DESIRED_LIST;
@@ -44,7 +45,7 @@ const BUDGETS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Origins {
     shared: Arc<Shared>,
-    sites: Arc<[Arc<Site>]>,
+    list: Arc<[Arc<Tracked>]>,
 }
 
 #[derive(Debug)]
@@ -83,9 +84,10 @@ impl Patience {
 impl Origins {
     /// Origins of this program's own settings, first one first.
     pub fn new(list: Vec<Origin>, client: Client) -> Self {
-        let sites = list.into_iter().map(|origin| Arc::new(Site::new(origin, false))).collect();
+        meters::describe();
+        let list = list.into_iter().map(|origin| Arc::new(Tracked::new(origin, false))).collect();
         let (credentials, patience) = (Credentials::default(), Patience::default());
-        Self { shared: Arc::new(Shared { client, credentials, patience, bytes: AtomicU64::new(0) }), sites }
+        Self { shared: Arc::new(Shared { client, credentials, patience, bytes: AtomicU64::new(0) }), list }
     }
 
     /// The same with credentials and patience of the caller's; counting starts anew.
@@ -99,19 +101,20 @@ impl Origins {
     /// document appended. Only http and https can be appended; what cannot be used is logged and left out.
     #[must_use]
     pub fn with_more<U: AsRef<str>>(&self, urls: &[U]) -> Self {
-        let mut sites: Vec<Arc<Site>> = self.sites.iter().filter(|site| !site.appended).cloned().collect();
+        let mut list: Vec<Arc<Tracked>> =
+            self.list.iter().filter(|tracked| !tracked.appended).cloned().collect();
         for url in urls.iter().take(MOST_APPENDED).map(AsRef::as_ref) {
             match Origin::parse_remote(url) {
-                Ok(origin) if sites.iter().any(|site| site.origin == origin) => {}
+                Ok(origin) if list.iter().any(|tracked| tracked.origin == origin) => {}
                 Ok(origin) => {
                     // A known one keeps its health and its counters.
-                    let known = self.sites.iter().find(|site| site.origin == origin).cloned();
-                    sites.push(known.unwrap_or_else(|| Arc::new(Site::new(origin, true))));
+                    let known = self.list.iter().find(|tracked| tracked.origin == origin).cloned();
+                    list.push(known.unwrap_or_else(|| Arc::new(Tracked::new(origin, true))));
                 }
                 Err(error) => tracing::warn!(%error, "an origin in the assignment is left out"),
             }
         }
-        Self { shared: Arc::clone(&self.shared), sites: sites.into() }
+        Self { shared: Arc::clone(&self.shared), list: list.into() }
     }
 
     /// The bytes that `digest` names; at most `length` where it is signed, else at most what any object may have.
@@ -127,13 +130,12 @@ impl Origins {
             if whole && Digest::of(&body.bytes) == *digest {
                 Ok(body.bytes)
             } else {
-                metrics::counter!("windlass_verify_failures_total", "reason" => "content_mismatch")
-                    .increment(1);
+                meters::refused();
                 Err(Why::Mismatch(Box::new(body.mismatch(*digest, length))))
             }
         };
         let found = self.first(asked, prove).await?;
-        found.ok_or_else(|| NotFetched::absent(&key, &self.sites))
+        found.ok_or_else(|| NotFetched::absent(&key, &self.list))
     }
 
     /// What lies at a key, as the first origin has it whose bytes the caller accepts; none when every origin says
@@ -162,7 +164,7 @@ impl Origins {
     /// How each origin is, in the order of the list.
     pub fn status(&self) -> Vec<OriginStatus> {
         let now = Instant::now();
-        self.sites.iter().map(|site| site.status(now)).collect()
+        self.list.iter().map(|tracked| tracked.status(now)).collect()
     }
 
     /// The first proved answer; none when all origins say that there is nothing.
@@ -174,48 +176,70 @@ impl Origins {
         let budget = self.shared.patience.budget(asked.limit);
         let end = Instant::now() + budget * BUDGETS;
         let mut tried = Vec::new();
-        for site in health::order(&self.sites, Instant::now()) {
+        for tracked in health::order(&self.list, Instant::now()) {
             let until = end.min(Instant::now() + budget);
-            match self.ask(&site, asked, until, &mut prove).await {
+            match self.ask(&tracked, asked, until, &mut prove).await {
                 Ok(value) => {
-                    site.succeeded();
+                    tracked.succeeded();
                     return Ok(Some(value));
                 }
                 Err(why) => {
-                    site.failed(&why, Instant::now());
-                    tried.push(Attempt { origin: site.origin.to_string(), why });
+                    tracked.failed(&why, Instant::now());
+                    tell(&tracked, asked.key, &why);
+                    tried.push(Attempt { origin: tracked.origin.to_string(), why });
                 }
             }
         }
         let absent = !tried.is_empty() && tried.iter().all(|attempt| matches!(attempt.why, Why::Absent));
-        if absent { Ok(None) } else { Err(NotFetched { key: asked.key.to_string(), tried }) }
+        if absent {
+            return Ok(None);
+        }
+        tracing::debug!(key = %asked.key, origins = ?self.status(), "no origin gave it");
+        Err(NotFetched { key: asked.key.to_string(), tried })
     }
 
     /// One origin: as it is, and once more past its caches when what came was not what was wanted.
     async fn ask<T>(
         &self,
-        site: &Site,
+        tracked: &Tracked,
         asked: Asked<'_>,
         until: Instant,
         prove: &mut impl FnMut(Body) -> Result<T, Why>,
     ) -> Result<T, Why> {
         if let Key::Object(digest) = asked.key
-            && let Some(left) = site.avoided(digest, Instant::now())
+            && let Some(left) = tracked.avoided(digest, Instant::now())
         {
             return Err(Why::Avoided { left });
         }
-        let download = Download { shared: &self.shared, site, asked, until };
+        let download = Download { shared: &self.shared, from: tracked, asked, until };
         let first = download.run(false).await.and_then(&mut *prove);
         let unproved = matches!(first, Err(Why::Mismatch(_) | Why::NotAccepted(_)));
         if !unproved {
             return first;
         }
-        site.mismatched();
+        tracked.mismatched();
         // A folder has no cache in front of it.
-        let second = if site.origin.is_remote() { download.run(true).await.and_then(prove) } else { first };
+        let second =
+            if tracked.origin.is_remote() { download.run(true).await.and_then(prove) } else { first };
         if let (Err(Why::Mismatch(_)), Key::Object(digest)) = (&second, asked.key) {
-            site.avoid(*digest, Instant::now() + self.shared.patience.avoid);
+            tracked.avoid(*digest, Instant::now() + self.shared.patience.avoid);
         }
         second
+    }
+}
+
+/// Says which origin is of no use, and how it has been: another one may give what was wanted, so nobody else does.
+fn tell(tracked: &Tracked, key: &Key, why: &Why) {
+    let OriginStatus { origin, failures, resting, avoided, mismatches, .. } = tracked.status(Instant::now());
+    match why {
+        Why::Mismatch(_) | Why::NotAccepted(_) => {
+            tracing::warn!(origin, %key, mismatches, avoided, "an origin gives what it should not: {why}");
+        }
+        Why::Absent | Why::Avoided { .. } | Why::TooLong { .. } | Why::NoTime => {
+            tracing::debug!(origin, %key, "an origin has not got it: {why}");
+        }
+        Why::Status { .. } | Why::Http(_) | Why::WrongRange | Why::Folder(_) | Why::Credential(_) => {
+            tracing::info!(origin, %key, failures, ?resting, "an origin is of no use: {why}");
+        }
     }
 }

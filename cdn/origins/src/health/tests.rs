@@ -5,17 +5,17 @@ use cdn::Digest;
 use program::http::StatusCode;
 use tokio::time::Instant;
 
-use super::{MOST_AVOIDED, Site, order, rest_after};
+use super::{MOST_AVOIDED, Tracked, order, rest_after};
 use crate::{Origin, Why};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn sites<const N: usize>(names: [&str; N]) -> [Arc<Site>; N] {
-    names.map(|name| Arc::new(Site::new(Origin::parse(&format!("http://{name}")).unwrap(), false)))
+fn tracked<const N: usize>(names: [&str; N]) -> [Arc<Tracked>; N] {
+    names.map(|name| Arc::new(Tracked::new(Origin::parse(&format!("http://{name}")).unwrap(), false)))
 }
 
-fn check(sites: &[Arc<Site>], now: Instant, expected: &str) {
-    let names: Vec<String> = order(sites, now).iter().map(|site| site.origin.host()).collect();
+fn check(list: &[Arc<Tracked>], now: Instant, expected: &str) {
+    let names: Vec<String> = order(list, now).iter().map(|tracked| tracked.origin.host()).collect();
     assert_eq!(names.join(" "), expected);
 }
 
@@ -25,27 +25,27 @@ fn ill(wait: Option<Duration>) -> Why {
 
 #[test]
 fn a14_an_origin_that_fails_stands_behind_the_others_for_a_while_and_then_in_its_old_place() {
-    let sites = sites(["a", "b", "c"]);
+    let list = tracked(["a", "b", "c"]);
     let now = Instant::now();
-    check(&sites, now, "a b c");
-    sites[0].failed(&ill(None), now);
-    check(&sites, now, "b c a");
+    check(&list, now, "a b c");
+    list[0].failed(&ill(None), now);
+    check(&list, now, "b c a");
     // Worse than the first one: two in a row.
-    sites[1].failed(&ill(None), now);
-    sites[1].failed(&ill(None), now);
-    check(&sites, now, "c a b");
-    check(&sites, now + 11 * SECOND, "a c b");
-    check(&sites, now + 21 * SECOND, "a b c");
+    list[1].failed(&ill(None), now);
+    list[1].failed(&ill(None), now);
+    check(&list, now, "c a b");
+    check(&list, now + 11 * SECOND, "a c b");
+    check(&list, now + 21 * SECOND, "a b c");
 }
 
 #[test]
 fn c9_an_origin_without_the_object_is_a_healthy_one() {
-    let sites = sites(["a", "b"]);
+    let list = tracked(["a", "b"]);
     let now = Instant::now();
-    sites[0].failed(&ill(None), now);
-    sites[0].failed(&Why::Absent, now);
-    check(&sites, now, "a b");
-    assert_eq!(sites[0].status(now).failures, 0);
+    list[0].failed(&ill(None), now);
+    list[0].failed(&Why::Absent, now);
+    check(&list, now, "a b");
+    assert_eq!(list[0].status(now).failures, 0);
 }
 
 #[test]
@@ -59,14 +59,14 @@ fn rest_doubles_up_to_a_bound_and_honours_what_the_origin_asks_for() {
 
 #[test]
 fn what_is_avoided_is_bounded_and_ends() {
-    let site = Site::new(Origin::parse("/x").unwrap(), false);
+    let tracked = Tracked::new(Origin::parse("/x").unwrap(), false);
     let now = Instant::now();
     let objects: Vec<Digest> = (0..=MOST_AVOIDED).map(|n| Digest::of(&n.to_be_bytes())).collect();
     for (n, object) in objects.iter().enumerate() {
-        site.avoid(*object, now + SECOND + Duration::from_micros(n as u64));
+        tracked.avoid(*object, now + SECOND + Duration::from_micros(n as u64));
     }
-    assert_eq!(site.status(now).avoided, MOST_AVOIDED);
-    assert_eq!(site.avoided(&objects[0], now), None);
-    assert!(site.avoided(&objects[1], now).is_some());
-    assert_eq!(site.avoided(&objects[1], now + 2 * SECOND), None);
+    assert_eq!(tracked.status(now).avoided, MOST_AVOIDED);
+    assert_eq!(tracked.avoided(&objects[0], now), None);
+    assert!(tracked.avoided(&objects[1], now).is_some());
+    assert_eq!(tracked.avoided(&objects[1], now + 2 * SECOND), None);
 }

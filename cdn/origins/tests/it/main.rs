@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a set-up that fails is a test that fails")]
 
 mod content;
+mod counted;
 mod credentials;
 mod documents;
 mod far;

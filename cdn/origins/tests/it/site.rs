@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cdn::{Digest, Key};
-use origins::{Credentials, Origin, Origins, Patience};
+use origins::{Credentials, Mismatch, NotFetched, Origin, Origins, Patience, Why};
 use program::http::{Client, MinRate, Settings};
 use tempfile::TempDir;
 
@@ -72,4 +72,12 @@ pub(crate) fn client() -> Client {
         ..Settings::new("windlass-test/1")
     };
     Client::new(&settings).unwrap()
+}
+
+/// The first of the origins that gave other bytes.
+pub(crate) fn mismatch(refused: &NotFetched) -> Option<&Mismatch> {
+    refused
+        .tried
+        .iter()
+        .find_map(|attempt| if let Why::Mismatch(found) = &attempt.why { Some(&**found) } else { None })
 }
