@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::limits::{Limits, VALUES_BYTES};
+use crate::document::{Desired, Document, Head, Root, Routes};
+use crate::limits::Limits;
 use crate::{ClusterId, Digest, ServiceName};
 
 /// A place in a store. Readers get exactly one key: there is no listing.
@@ -138,7 +139,10 @@ impl Key {
     pub fn max_bytes(&self) -> u64 {
         match self {
             Self::Object(_) => Limits::DEFAULT.stored_bytes,
-            Self::Root(_) | Self::Head(_) | Self::Routes(_) | Self::Desired(_) => 2 * VALUES_BYTES as u64,
+            Self::Root(_) => Root::MAX_BYTES as u64,
+            Self::Head(_) => Head::MAX_BYTES as u64,
+            Self::Routes(_) => Routes::MAX_BYTES as u64,
+            Self::Desired(_) => Desired::MAX_BYTES as u64,
         }
     }
 }
