@@ -4,7 +4,7 @@
 //! [[allow]]
 //! services = ["default/*"]
 //! repository = "https://git.example.com/harbour.git"
-//! refs = ["main", "release-*"]           # any, unless said
+//! refs = ["main", "release-*"]           # any branch or tag, unless said
 //! paths = ["plain/**", "charts/**"]      # any, unless said
 //! credential = "forge"
 //! plain_secrets = ["monitoring/grafana-*"]
@@ -24,7 +24,7 @@ use cdn::wire::{Source, WantedService};
 use serde::Deserialize;
 
 use crate::glob::Glob;
-use crate::source::{BadRepository, PathRefused, Repository, normal};
+use crate::source::{BadRepository, PathRefused, RefKind, Repository, absolute, normal};
 
 /// The allow list: what may be rendered, and the credentials that its entries name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,13 +44,16 @@ pub struct Allow {
     pub services: Vec<Glob>,
     /// From which repository URL, or folder: exact, or with `*` and `**`.
     pub repository: Glob,
-    /// From which refs; any unless said.
+    /// From which refs, as descriptions write them; any branch and tag unless said. Other refs are taken only by
+    /// patterns that begin with `refs/`, and commits by their id or by `commit:*`: anybody who may ask for a merge can
+    /// make those.
     #[serde(default = "anything")]
     pub refs: Vec<Glob>,
     /// From which folders; any unless said. `**` also stands for slashes.
     #[serde(default = "anything")]
     pub paths: Vec<Glob>,
-    /// Whether the repository may lie on this machine: `file://`, or a directory.
+    /// Whether the repository may lie on this machine: `file://`, or a directory. Links on the way are followed only
+    /// where `repository` itself names them, before its first star.
     #[serde(default)]
     pub local: bool,
     /// The credential that opens it.
@@ -106,6 +109,8 @@ pub struct BadAllowList {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
     pub(crate) paths: Vec<Glob>,
+    /// How much of a local source's path the entry itself names; all of it where that is none.
+    pub(crate) named: Option<PathBuf>,
     pub(crate) credential: Option<Credential>,
     /// Secrets that may be published in plain.
     pub plain_secrets: Vec<Glob>,
@@ -148,11 +153,6 @@ impl AllowList {
         text.parse().map_err(bad)
     }
 
-    /// A list of entries without credentials.
-    pub fn of(allow: Vec<Allow>) -> Self {
-        Self { allow, credential: Vec::new() }
-    }
-
     /// What a service is permitted, or why it is not.
     pub fn permit(&self, wanted: &WantedService) -> Result<Permission, NotAllowed> {
         let place = place(&wanted.source)?;
@@ -173,6 +173,7 @@ impl AllowList {
         let named = |credential: &&Credential| Some(&credential.name) == entry.credential.as_ref();
         Permission {
             paths: entry.paths.clone(),
+            named: Some(entry.named()),
             credential: self.credential.iter().find(named).cloned(),
             plain_secrets: entry.plain_secrets.clone(),
             allow_empty: entry.allow_empty,
@@ -205,18 +206,32 @@ impl std::str::FromStr for AllowList {
 }
 
 impl Allow {
-    /// Every service from one place, wherever that lies: what a person who renders on their own machine permits.
-    pub fn all_from(place: &str) -> Self {
-        Self {
-            services: vec![Glob::literal("*/*")],
-            repository: Glob::literal(place),
-            refs: anything(),
-            paths: anything(),
-            local: true,
-            credential: None,
-            plain_secrets: Vec::new(),
-            allow_empty: false,
-        }
+    /// The folder that it names before anything varies.
+    fn named(&self) -> PathBuf {
+        let fixed = self.repository.fixed();
+        let path = fixed.strip_prefix("file://").unwrap_or(fixed);
+        PathBuf::from(if path.starts_with('/') { path } else { "/" })
+    }
+
+    /// Why it does not list a ref; none if it does.
+    fn refuses_ref(&self, reference: &str) -> Option<&'static str> {
+        let kind = RefKind::of(reference);
+        let commit = format!("commit:{reference}");
+        let fits = |glob: &Glob| match kind {
+            RefKind::Owned => glob.fits(reference),
+            RefKind::Other => glob.begins_with("refs/") && glob.fits(reference),
+            RefKind::Commit => glob.fixed() == reference || glob.begins_with("commit:") && glob.fits(&commit),
+        };
+        let why = match kind {
+            RefKind::Owned => "the entry for it does not list the ref",
+            RefKind::Other => {
+                "its ref is neither a branch nor a tag, and the entry for it names none such by `refs/...`"
+            }
+            RefKind::Commit => {
+                "its ref is a commit, and the entry for it lists neither this one nor `commit:*`"
+            }
+        };
+        (!self.refs.iter().any(fits)).then_some(why)
     }
 
     /// Why it does not permit the service, and how far it came; none if it does.
@@ -236,9 +251,9 @@ impl Allow {
             return Some((2, "the entry for it does not say `local = true`"));
         }
         if let Source::Git(git) = &wanted.source
-            && !self.refs.iter().any(|glob| glob.fits(&git.reference))
+            && let Some(why) = self.refuses_ref(&git.reference)
         {
-            return Some((3, "the entry for it does not list the ref"));
+            return Some((3, why));
         }
         let fits = self.paths.iter().any(|glob| glob.fits(path));
         (!fits).then_some((4, "the entry for it does not list the path"))
@@ -248,7 +263,13 @@ impl Allow {
 impl Permission {
     /// Anything at all from the given place, for a person at their own machine.
     pub fn own_machine() -> Self {
-        Self { paths: anything(), credential: None, plain_secrets: Vec::new(), allow_empty: false }
+        Self {
+            paths: anything(),
+            named: None,
+            credential: None,
+            plain_secrets: Vec::new(),
+            allow_empty: false,
+        }
     }
 
     /// Whether a further folder or file of the source may be read: what a Kustomize base or a value file leads to.
@@ -265,7 +286,7 @@ fn place(source: &Source) -> Result<String, NotAllowed> {
             Ok(_) => Ok(git.url.clone()),
             Err(why) => Err(NotAllowed::Repository(crate::words::safe(&git.url, 200), why)),
         },
-        Source::Directory(directory) => Ok(directory.path.clone()),
+        Source::Directory(directory) => Ok(absolute(&directory.path)?.to_owned()),
     }
 }
 

@@ -41,6 +41,19 @@ impl Glob {
         Self::literal("**")
     }
 
+    /// Whether the pattern itself begins so.
+    pub(crate) fn begins_with(&self, text: &str) -> bool {
+        self.text.starts_with(text)
+    }
+
+    /// What every text that fits has before it varies, up to the slash; all of it where there is no star.
+    pub(crate) fn fixed(&self) -> &str {
+        match self.text.find('*') {
+            Some(star) => self.text[..star].rsplit_once('/').map_or("", |(folder, _)| folder),
+            None => &self.text,
+        }
+    }
+
     /// Whether the whole text fits. A last `/**` also fits the folder itself. Linear in text times pattern: all places
     /// in the pattern where one could stand are kept at once.
     pub fn fits(&self, text: &str) -> bool {
@@ -91,6 +104,19 @@ impl<'de> Deserialize<'de> for Glob {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_person_has_fixed_ends_before_the_first_star() {
+        for (pattern, fixed) in [
+            ("/srv/demo", "/srv/demo"),
+            ("/srv/team-a/**", "/srv/team-a"),
+            ("/srv/team-*/x", "/srv"),
+            ("/**", ""),
+            ("**", ""),
+        ] {
+            assert_eq!(Glob::literal(pattern).fixed(), fixed, "{pattern}");
+        }
+    }
 
     #[test]
     fn a_star_ends_at_a_slash_and_two_do_not() {

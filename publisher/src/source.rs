@@ -4,9 +4,11 @@
 //! same files make the same bundle whether they come from git or from a directory, and a link cannot lead anywhere.
 
 mod directory;
+mod error;
 mod files;
 mod git;
 mod path;
+mod reference;
 mod repository;
 
 use std::collections::BTreeSet;
@@ -14,12 +16,18 @@ use std::sync::Arc;
 
 use cdn::Digest;
 use cdn::document::Revision;
+use cdn::wire::Source;
+use program::progress::Progress;
+
+use crate::allow::Permission;
 
 pub(crate) use directory::Directory;
+pub use error::SourceError;
 pub use files::{Files, FilesRefused, Odd};
+pub use git::GitBounds;
 pub(crate) use git::{Commit, Git, Remote};
-pub use git::{GitBounds, SourceError};
-pub(crate) use path::{PathRefused, join, normal};
+pub(crate) use path::{PathRefused, absolute, join, normal};
+pub(crate) use reference::RefKind;
 pub use repository::{BadRepository, Repository};
 
 /// A source at one revision.
@@ -32,6 +40,29 @@ pub(crate) enum Checkout {
 }
 
 impl Checkout {
+    /// Looks at a source: where its ref stands, fetched if that is new.
+    pub(crate) async fn of(
+        source: &Source,
+        permission: &Permission,
+        git: &Git,
+        progress: &dyn Progress,
+    ) -> Result<Self, SourceError> {
+        let named = permission.named.as_deref();
+        let source = match source {
+            Source::Directory(directory) => return Ok(Self::Folder(Directory::new(&directory.path, named)?)),
+            Source::Git(source) => source,
+        };
+        let bad = |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
+        let repository: Repository = source.url.parse().map_err(bad)?;
+        if let Some(path) = repository.local_path() {
+            Directory::new(path, named)?.check_way().await?;
+        }
+        let remote = Remote { repository, credential: permission.credential.clone() };
+        let resolved = git.resolve(&remote, &source.reference).await?;
+        let commit = git.commit(&remote, &resolved, progress).await?;
+        Ok(Self::Commit(git.clone(), Arc::new(commit)))
+    }
+
     /// The files below some folders; of a file, the file.
     pub(crate) async fn read(&self, places: &BTreeSet<String>) -> Result<Files, SourceError> {
         match self {

@@ -76,6 +76,48 @@ fn what_is_not_listed_is_refused_with_the_nearest_reason() {
     }
 }
 
+/// What a stranger can make by asking for a merge is nobody's word who owns the repository.
+#[test]
+fn c5_a_request_to_merge_and_a_commit_by_its_id_are_taken_only_where_a_pattern_names_them() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let owned = ["main", "v1.0", "feature/x", "HEAD", "refs/heads/main", "refs/tags/v1.0"];
+    let strange = ["refs/pull/1/head", "refs/merge-requests/1/head", "refs/changes/01/1/1", commit];
+    for (refs, taken) in [
+        (None, &owned[..]),
+        (Some(r#"["**"]"#), &owned),
+        (Some(r#"["*"]"#), &["main", "v1.0", "HEAD"]),
+        (Some(r#"["main", "refs/pull/*/head"]"#), &["main", "refs/pull/1/head"]),
+        (Some(r#"["refs/**"]"#), &["refs/heads/main", "refs/tags/v1.0", strange[0], strange[1], strange[2]]),
+        (Some(r#"["commit:*"]"#), &[commit]),
+        (Some(r#"["0123456789abcdef0123456789abcdef01234567"]"#), &[commit]),
+        (Some(r#"["012345*"]"#), &[]),
+    ] {
+        let refs = refs.map(|refs| format!("refs = {refs}\n")).unwrap_or_default();
+        let url = "https://git.example.com/a.git";
+        let text = format!("[[allow]]\nservices = [\"*/*\"]\nrepository = \"{url}\"\n{refs}");
+        let list: AllowList = text.parse().expect("a list");
+        for reference in owned.iter().chain(&strange) {
+            let permitted = list.permit(&git("default/web", url, reference, "")).is_ok();
+            assert_eq!(permitted, taken.contains(reference), "{refs}: {reference}");
+        }
+    }
+}
+
+#[test]
+fn c4_what_leaves_a_pattern_s_folder_does_not_fit_it() {
+    let folder = |path: &str| {
+        let source = Source::Directory(DirectorySource { path: path.to_owned() });
+        list().permit(&wanted_in("demo/a", source))
+    };
+    folder("/srv/team-a").expect("permitted");
+    for path in ["/srv/team-a/../../etc", "/srv/..", "/srv/./a", "/srv//a", "srv/a", "/srv/a\n"] {
+        let refused = folder(path).expect_err(path).to_string();
+        assert!(refused.starts_with("the path `"), "{refused}");
+    }
+    let refused = list().permit(&git("demo/a", "file:///srv/team-a/../x.git", "main", "")).expect_err("`..`");
+    assert!(refused.to_string().contains("empty, `.` or `..`"), "{refused}");
+}
+
 #[test]
 fn k2_a_mistake_in_the_list_is_told_with_its_place() {
     for (text, said) in [

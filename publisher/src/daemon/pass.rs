@@ -1,6 +1,7 @@
 //! One pass: every wanted service once. Services of one source share one look at it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +18,14 @@ use crate::render::{RenderError, RenderRequest};
 use crate::source::Checkout;
 
 type Looked = Arc<Mutex<HashMap<ServiceName, Instant>>>;
-/// A source, and the credential that opens it.
-type Place = (Source, Option<String>);
+
+/// A source and how it is opened: who shares all of it shares one look.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    source: Source,
+    credential: Option<String>,
+    named: Option<PathBuf>,
+}
 
 /// What came of one pass.
 #[derive(Debug, Default)]
@@ -39,7 +46,8 @@ pub(super) async fn over(
         match publisher.allow.permit(&wanted) {
             Ok(permission) => {
                 let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
-                let place = (wanted.source.clone(), credential);
+                let (source, named) = (wanted.source.clone(), permission.named.clone());
+                let place = Place { source, credential, named };
                 groups.entry(place).or_default().push(RenderRequest { wanted, permission });
             }
             Err(why) => {

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cdn::wire::Source;
 use program::files::{Lock, LockError};
 use program::progress::Progress;
+use program::settings::{parse_bytes, parse_duration};
 
 use super::{RenderError, RenderRequest, Tools};
 use crate::child::find;
 use crate::child::sandbox::{Confinement, Sandbox};
-use crate::source::{Checkout, Directory, Git, GitBounds, Remote, Repository, SourceError};
+use crate::source::{Checkout, Git, GitBounds};
 
 /// What a workshop is made of.
 #[derive(Clone, Debug)]
@@ -42,6 +42,11 @@ pub struct WorkshopSettings {
 }
 
 impl WorkshopSettings {
+    /// Time for one run of a renderer unless the settings say otherwise, as they write it.
+    pub const RENDER_TIME: &str = "1m";
+    /// Memory of a renderer unless the settings say otherwise, as they write it.
+    pub const RENDER_MEMORY: &str = "4GiB";
+
     /// The usual programs from a search path, with a cache folder.
     pub fn new(cache: PathBuf, search_path: OsString) -> Self {
         Self {
@@ -53,8 +58,8 @@ impl WorkshopSettings {
             kubectl: "kubectl".into(),
             confinement: Confinement::BestEffort,
             git_bounds: GitBounds::default(),
-            render_time: Duration::from_mins(1),
-            render_memory_bytes: 4 << 30,
+            render_time: parse_duration(Self::RENDER_TIME).expect("a duration"),
+            render_memory_bytes: parse_bytes(Self::RENDER_MEMORY).expect("a size"),
             git_environment: Vec::new(),
         }
     }
@@ -126,26 +131,8 @@ impl Workshop {
         request: &RenderRequest,
         progress: &dyn Progress,
     ) -> Result<Checkout, RenderError> {
-        match &request.wanted.source {
-            Source::Directory(directory) => {
-                let path = PathBuf::from(&directory.path);
-                if !path.is_absolute() {
-                    let why = std::io::Error::other("it is not absolute");
-                    return Err(SourceError::Directory { path, why }.into());
-                }
-                Ok(Checkout::Folder(Directory::new(path)))
-            }
-            Source::Git(source) => {
-                let bad =
-                    |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
-                let repository: Repository = source.url.parse().map_err(bad)?;
-                let remote = Remote { repository, credential: request.permission.credential.clone() };
-                let git = self.0.git.clone();
-                let resolved = git.resolve(&remote, &source.reference).await?;
-                let commit = git.commit(&remote, &resolved, progress).await?;
-                Ok(Checkout::Commit(git, Arc::new(commit)))
-            }
-        }
+        let (source, permission) = (&request.wanted.source, &request.permission);
+        Ok(Checkout::of(source, permission, &self.0.git, progress).await?)
     }
 }
 

@@ -1,81 +1,120 @@
 //! A folder of this machine as a source. Every file is opened beneath it and nowhere else, links included (FAULTS C4).
+//!
+//! On the way to the folder, links are followed only as far as the allow list's entry itself names it: those are the
+//! administrator's own. What follows is somebody else's word, and whoever may write there could lead to another's folder.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 
+use super::SourceError;
 use super::files::{BOUNDS, Files, FilesRefused, Odd};
-use super::git::SourceError;
+use super::path::{PathRefused, absolute};
 
 /// A folder, by its absolute path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Directory {
-    path: PathBuf,
+    /// As far as a person has named it.
+    named: PathBuf,
+    /// From there on; empty where all of it is named.
+    below: PathBuf,
 }
 
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// A pipe is opened without waiting for its other end.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+/// A way of real folders only.
+const WAY: ResolveFlags = BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
 impl Directory {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// A folder; `named` is how much of its path a person has named, all of it where that is none.
+    pub(crate) fn new(path: &str, named: Option<&Path>) -> Result<Self, PathRefused> {
+        let path = Path::new(absolute(path)?);
+        let named = named.unwrap_or(path);
+        let (named, below) = match path.strip_prefix(named) {
+            Ok(below) => (named, below),
+            Err(_) => (Path::new("/"), path.strip_prefix("/").unwrap_or(path)),
+        };
+        Ok(Self { named: named.to_owned(), below: below.to_owned() })
     }
 
     /// The files below the places.
     pub(crate) async fn read(&self, places: &BTreeSet<String>) -> Result<Files, SourceError> {
-        let (root, places) = (self.path.clone(), places.clone());
-        let read = tokio::task::spawn_blocking(move || read_places(&root, &places)).await;
+        let (folder, places) = (self.clone(), places.clone());
+        let read = tokio::task::spawn_blocking(move || read_places(&folder, &places)).await;
         match read {
             Ok(Ok(files)) => Ok(files),
-            Ok(Err(Unread::Refused(why))) => Err(SourceError::Files(why)),
-            Ok(Err(Unread::Io(path, why))) => Err(SourceError::Directory { path, why }),
-            Err(panic) => {
-                Err(SourceError::Directory { path: self.path.clone(), why: io::Error::other(panic) })
-            }
+            Ok(Err(Stop::Refused(why))) => Err(SourceError::Files(why)),
+            Ok(Err(Stop::Io(why))) => Err(self.fail(why)),
+            Err(panic) => Err(self.fail(io::Error::other(panic))),
         }
+    }
+
+    /// Refuses a link on the way to it; whatever else is wrong is for its reader to say.
+    pub(crate) async fn check_way(&self) -> Result<(), SourceError> {
+        let folder = self.clone();
+        let opened = tokio::task::spawn_blocking(move || folder.open(OFlags::PATH | OFlags::CLOEXEC)).await;
+        match opened {
+            Ok(Err(Errno::LOOP | Errno::XDEV)) => Err(self.fail(linked())),
+            Ok(_) => Ok(()),
+            Err(panic) => Err(self.fail(io::Error::other(panic))),
+        }
+    }
+
+    fn open(&self, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        if self.below.as_os_str().is_empty() {
+            return openat(CWD, &self.named, flags, Mode::empty());
+        }
+        let named = openat(CWD, &self.named, FOLDER, Mode::empty())?;
+        openat2(named, &self.below, flags, Mode::empty(), WAY)
+    }
+
+    fn fail(&self, why: io::Error) -> SourceError {
+        SourceError::Directory { path: self.named.join(&self.below), why }
     }
 }
 
-enum Unread {
-    Refused(FilesRefused),
-    Io(PathBuf, io::Error),
+fn linked() -> io::Error {
+    io::Error::other(
+        "a link lies on the way to it; write its real path, or name it in full in the allow list",
+    )
 }
 
-fn read_places(root: &PathBuf, places: &BTreeSet<String>) -> Result<Files, Unread> {
-    let fail = |why: rustix::io::Errno| Unread::Io(root.clone(), why.into());
-    let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let top = openat(CWD, root, folder, Mode::empty()).map_err(fail)?;
+fn read_places(folder: &Directory, places: &BTreeSet<String>) -> Result<Files, Stop> {
+    let top = match folder.open(FOLDER) {
+        Err(Errno::LOOP | Errno::XDEV) => return Err(Stop::Io(linked())),
+        opened => opened?,
+    };
     let mut files = Files::default();
     for place in places {
-        // The way to a place goes through real folders only: a link on it could lead past the allow list.
-        let way = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let name = if place.is_empty() { "." } else { place.as_str() };
-        match openat2(&top, name, folder, Mode::empty(), way) {
-            Ok(opened) => {
-                let mut walk = Walk { top: &opened, place, files: &mut files };
-                walk.folder("", 0).map_err(|why| unread(root, why))?;
-            }
-            Err(rustix::io::Errno::NOTDIR) => {
-                let single = openat2(&top, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), way)
-                    .map_err(fail)?;
-                take(single, place.clone(), &mut files).map_err(|why| unread(root, why))?;
-            }
-            Err(rustix::io::Errno::NOENT) => {
-                return Err(Unread::Refused(FilesRefused::Missing(place.clone())));
-            }
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::XDEV) => {
-                return Err(Unread::Refused(FilesRefused::Odd {
-                    path: place.clone(),
-                    why: Odd::LinkedFolder,
-                }));
-            }
-            Err(why) => return Err(fail(why)),
-        }
+        read_place(&top, place, &mut files)?;
     }
     Ok(files)
+}
+
+/// Reads a folder, or a single file. The way to it goes through real folders only: a link on it could lead past the
+/// allow list.
+fn read_place(top: &OwnedFd, place: &str, files: &mut Files) -> Result<(), Stop> {
+    let name = if place.is_empty() { "." } else { place };
+    let odd = |why| Err(FilesRefused::Odd { path: place.to_owned(), why }.into());
+    let opened = match openat2(top, name, FOLDER, Mode::empty(), WAY) {
+        Ok(opened) => return Walk { top: &opened, place, files }.folder("", 0),
+        Err(Errno::NOTDIR) => openat2(top, name, FILE, Mode::empty(), WAY),
+        Err(why) => Err(why),
+    };
+    match opened {
+        Ok(single) if kind_of(&single)? == FileType::RegularFile => take(single, place.to_owned(), files),
+        Ok(_) | Err(Errno::NXIO) => odd(Odd::Device),
+        Err(Errno::NOENT) => Err(FilesRefused::Missing(place.to_owned()).into()),
+        Err(Errno::LOOP | Errno::XDEV) => odd(Odd::LinkedFolder),
+        Err(why) => Err(why.into()),
+    }
 }
 
 enum Stop {
@@ -83,8 +122,8 @@ enum Stop {
     Io(io::Error),
 }
 
-impl From<rustix::io::Errno> for Stop {
-    fn from(why: rustix::io::Errno) -> Self {
+impl From<Errno> for Stop {
+    fn from(why: Errno) -> Self {
         Self::Io(why.into())
     }
 }
@@ -92,13 +131,6 @@ impl From<rustix::io::Errno> for Stop {
 impl From<FilesRefused> for Stop {
     fn from(why: FilesRefused) -> Self {
         Self::Refused(why)
-    }
-}
-
-fn unread(root: &std::path::Path, stop: Stop) -> Unread {
-    match stop {
-        Stop::Refused(why) => Unread::Refused(why),
-        Stop::Io(why) => Unread::Io(root.to_owned(), why),
     }
 }
 
@@ -116,7 +148,7 @@ impl Walk<'_> {
             return Err(FilesRefused::TooMuch(format!("folders nested deeper than {}", BOUNDS.depth)).into());
         }
         let name = if below.is_empty() { "." } else { below };
-        let listed = openat2(self.top, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty(), BENEATH)?;
+        let listed = openat2(self.top, name, FOLDER, Mode::empty(), BENEATH)?;
         for entry in Dir::read_from(&listed)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -150,19 +182,13 @@ impl Walk<'_> {
             self.files.add_odd(path, Odd::Device);
             return Ok(());
         }
-        match openat2(
-            self.top,
-            below,
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-            Mode::empty(),
-            BENEATH,
-        ) {
+        match openat2(self.top, below, FILE, Mode::empty(), BENEATH) {
             Ok(opened) if is_folder(&opened)? && is_link => self.files.add_odd(path, Odd::LinkedFolder),
             Ok(opened) if is_folder(&opened)? => self.folder(below, depth + 1)?,
             Ok(opened) => take(opened, path, self.files)?,
             Err(_) if is_link => self.files.add_odd(path, self.behind(below)),
             // It has gone since it was listed: the next pass sees what stands then.
-            Err(rustix::io::Errno::NOENT) => {}
+            Err(Errno::NOENT) => {}
             Err(why) => return Err(why.into()),
         }
         Ok(())
@@ -170,11 +196,15 @@ impl Walk<'_> {
 }
 
 fn is_folder(opened: &OwnedFd) -> Result<bool, Stop> {
-    Ok(FileType::from_raw_mode(rustix::fs::fstat(opened)?.st_mode) == FileType::Directory)
+    Ok(kind_of(opened)? == FileType::Directory)
+}
+
+fn kind_of(opened: &OwnedFd) -> Result<FileType, Stop> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(opened)?.st_mode))
 }
 
 fn take(opened: OwnedFd, path: String, files: &mut Files) -> Result<(), Stop> {
-    if FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) != FileType::RegularFile {
+    if kind_of(&opened)? != FileType::RegularFile {
         files.add_odd(path, Odd::Device);
         return Ok(());
     }

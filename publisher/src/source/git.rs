@@ -15,10 +15,12 @@ use std::time::Duration;
 use cdn::Digest;
 use cdn::document::Revision;
 use program::progress::Progress;
+use program::settings::{parse_bytes, parse_duration};
 
-use super::files::{BOUNDS, Files, FilesRefused};
-use super::path::PathRefused;
-use super::repository::{BadRepository, Repository};
+use super::SourceError;
+use super::files::{BOUNDS, Files};
+use super::reference::is_commit;
+use super::repository::Repository;
 use crate::allow::Credential;
 use crate::child::{ChildError, folder_bytes};
 
@@ -33,80 +35,20 @@ pub struct GitBounds {
     pub repository_bytes: u64,
 }
 
-impl Default for GitBounds {
-    fn default() -> Self {
-        Self { fetch_time: Duration::from_mins(5), repository_bytes: 1 << 30 }
-    }
+impl GitBounds {
+    /// Time for one fetch unless the settings say otherwise, as they write it.
+    pub const FETCH_TIME: &str = "5m";
+    /// Bytes of one repository unless the settings say otherwise, as they write it.
+    pub const REPOSITORY_BYTES: &str = "1GiB";
 }
 
-/// Why a source cannot be read: what, why, and the next step. Never a credential.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The URL.
-    #[error("repository `{repository}`: {why}")]
-    Repository {
-        /// As it was given.
-        repository: String,
-        /// What is wrong with it.
-        why: BadRepository,
-    },
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathRefused),
-    /// The files.
-    #[error(transparent)]
-    Files(#[from] FilesRefused),
-    /// The folder.
-    #[error("folder {}: {why}; check the path and that this user may read it", path.display())]
-    Directory {
-        /// Which folder.
-        path: PathBuf,
-        /// What went wrong.
-        why: io::Error,
-    },
-    /// There is no such ref, or two.
-    #[error("{repository} {why} `{reference}`; {next}")]
-    Reference {
-        /// Which repository.
-        repository: Repository,
-        /// Which ref.
-        reference: String,
-        /// What is wrong.
-        why: &'static str,
-        /// What to write instead.
-        next: &'static str,
-    },
-    /// A credential cannot be used.
-    #[error("credential `{name}`: {why}")]
-    Credential {
-        /// Its name in the allow list.
-        name: String,
-        /// What is wrong, and the next step.
-        why: String,
-    },
-    /// Git could not.
-    #[error("cannot {what} {repository}: {why}; {next}")]
-    Git {
-        /// What was tried.
-        what: &'static str,
-        /// Which repository, by host and path.
-        repository: Repository,
-        /// Why not.
-        why: String,
-        /// The next step.
-        next: &'static str,
-    },
-    /// There is no `git`.
-    #[error("the program `git` is not found; install git, or name it with --git")]
-    NoGit,
-    /// The cache cannot be written.
-    #[error("cache {}: {why}; check the folder, its owner and its disk", path.display())]
-    Cache {
-        /// Which folder.
-        path: PathBuf,
-        /// What went wrong.
-        why: io::Error,
-    },
+impl Default for GitBounds {
+    fn default() -> Self {
+        Self {
+            fetch_time: parse_duration(Self::FETCH_TIME).expect("a duration"),
+            repository_bytes: parse_bytes(Self::REPOSITORY_BYTES).expect("a size"),
+        }
+    }
 }
 
 /// The `git` program, and the repositories that it has fetched. Clones share them.
@@ -287,12 +229,6 @@ impl Git {
 fn broken(folder: &Path, why: impl std::fmt::Display) -> SourceError {
     let why = io::Error::other(format!("{why}; if it stays so, remove this folder"));
     SourceError::Cache { path: folder.to_owned(), why }
-}
-
-/// A full commit id, which needs no asking.
-fn is_commit(reference: &str) -> bool {
-    matches!(reference.len(), 40 | 64)
-        && reference.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Removes the locks that a killed fetch has left: this process alone has the cache, and this task has its turn.

@@ -37,6 +37,28 @@ pub(crate) fn join(folder: &str, path: &str) -> Result<String, PathRefused> {
     Ok(parts.join("/"))
 }
 
+/// A folder of this machine by its absolute path, in one spelling: what a pattern fits is then what is opened.
+pub(crate) fn absolute(path: &str) -> Result<&str, PathRefused> {
+    let refuse = |why| PathRefused { path: crate::words::safe(path, 200), why };
+    let below = path.strip_prefix('/').ok_or_else(|| refuse("is not absolute: write it from `/` on"))?;
+    if path.chars().any(char::is_control) {
+        return Err(refuse("has a control character"));
+    }
+    if is_plain(below) {
+        Ok(path)
+    } else {
+        Err(refuse("has a part that is empty, `.` or `..`: write the folder's own path"))
+    }
+}
+
+/// Whether each part of a path means itself: none is empty, `.` or `..`, also not with parameters behind it as some
+/// servers read them. One slash at the end says nothing.
+pub(crate) fn is_plain(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let means_itself = |part: &str| !matches!(part.split(';').next(), None | Some("" | "." | ".."));
+    path.is_empty() || path.split('/').all(means_itself)
+}
+
 /// Whether `path` is the place itself or below it.
 pub(crate) fn within(path: &str, place: &str) -> bool {
     place.is_empty() || path == place || path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))

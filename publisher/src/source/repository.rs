@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::path::is_plain;
+
 /// Where a git repository lies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
@@ -42,6 +44,11 @@ impl Repository {
         &self.text
     }
 
+    /// Where it lies on this machine, if it does.
+    pub(crate) fn local_path(&self) -> Option<&str> {
+        self.text.strip_prefix("file://").filter(|_| self.is_local())
+    }
+
     /// Whether it lies on this machine.
     pub(crate) fn is_local(&self) -> bool {
         self.protocol == Protocol::File
@@ -72,14 +79,15 @@ impl FromStr for Repository {
         }
         match text.split_once("://") {
             Some(("https", rest)) => https(text, rest),
-            Some(("ssh", rest)) => ssh(text, rest.split_once('/').map_or(rest, |(authority, _)| authority)),
-            Some(("file", rest)) if rest.starts_with('/') => {
-                Ok(Self { text: text.to_owned(), protocol: Protocol::File, host: String::new() })
+            Some(("ssh", rest)) => {
+                let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+                ssh(text, authority, path)
             }
+            Some(("file", rest)) => file(text, rest),
             Some(_) => Err(BadRepository("a repository is not read by this protocol")),
             None => match text.split_once(':') {
                 Some((authority, path)) if authority.contains('@') && !path.is_empty() => {
-                    ssh(text, authority)
+                    ssh(text, authority, path.strip_prefix('/').unwrap_or(path))
                 }
                 Some(_) | None => Err(BadRepository("this is not a repository's URL")),
             },
@@ -87,8 +95,35 @@ impl FromStr for Repository {
     }
 }
 
+fn file(text: &str, rest: &str) -> Result<Repository, BadRepository> {
+    let Some(path) = rest.strip_prefix('/') else {
+        return Err(BadRepository("a repository of this machine has no host"));
+    };
+    if path.contains('%') {
+        return Err(BadRepository("the path of a repository of this machine has no percent sign"));
+    }
+    check_path(path)?;
+    Ok(Repository { text: text.to_owned(), protocol: Protocol::File, host: String::new() })
+}
+
+/// A path that a server, or git itself, could read as another one would pass an allow list's pattern and leave it.
+fn check_path(path: &str) -> Result<(), BadRepository> {
+    let lower = path.to_ascii_lowercase();
+    let encoded = ["%2e", "%2f", "%5c", "%25", "%00"].iter().any(|code| lower.contains(code));
+    if encoded || path.contains('\\') {
+        return Err(BadRepository(
+            "a repository's path has no backslash, and no encoded dot, slash or percent sign",
+        ));
+    }
+    if is_plain(path) {
+        Ok(())
+    } else {
+        Err(BadRepository("a repository's path has no part that is empty, `.` or `..`"))
+    }
+}
+
 fn https(text: &str, rest: &str) -> Result<Repository, BadRepository> {
-    let authority = rest.split_once('/').map_or(rest, |(authority, _)| authority);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.contains('@') {
         return Err(BadRepository(
             "a URL carries no user name or password: name a credential in the allow list",
@@ -97,10 +132,11 @@ fn https(text: &str, rest: &str) -> Result<Repository, BadRepository> {
     if rest.contains(['?', '#']) {
         return Err(BadRepository("a repository's URL has no query and no fragment"));
     }
+    check_path(path)?;
     Ok(Repository { text: text.to_owned(), protocol: Protocol::Https, host: host(authority)? })
 }
 
-fn ssh(text: &str, authority: &str) -> Result<Repository, BadRepository> {
+fn ssh(text: &str, authority: &str, path: &str) -> Result<Repository, BadRepository> {
     let (user, rest) = authority.split_once('@').unwrap_or(("", authority));
     if user.contains(':') {
         return Err(BadRepository("a URL carries no password: name a credential in the allow list"));
@@ -109,6 +145,7 @@ fn ssh(text: &str, authority: &str) -> Result<Repository, BadRepository> {
     if user.starts_with('-') || rest.contains('@') {
         return Err(BadRepository("this is not a user name"));
     }
+    check_path(path)?;
     Ok(Repository { text: text.to_owned(), protocol: Protocol::Ssh, host: host(rest)? })
 }
 
@@ -131,6 +168,8 @@ mod tests {
             "https://git.example.com:8443/a",
             "ssh://git@git.example.com:22/a.git",
             "git@git.example.com:a/b.git",
+            "git@git.example.com:/srv/a.git",
+            "https://git.example.com/a%20b/...git/",
             "file:///srv/a.git",
             "/srv/a.git",
         ] {
@@ -154,5 +193,31 @@ mod tests {
         ] {
             bad.parse::<Repository>().expect_err(bad);
         }
+    }
+
+    /// What a pattern such as `https://forge/team-a/**` fits must lie there.
+    #[test]
+    fn c4_a_path_that_means_another_one_is_no_repository_s() {
+        for path in [
+            "team-a/../team-b/x.git",
+            "team-a/./x.git",
+            "team-a//x.git",
+            "team-a/..",
+            "team-a/..;/team-b/x.git",
+            "team-a/%2e%2e/team-b/x.git",
+            "team-a/.%2E/team-b/x.git",
+            "team-a/%2e%2e%2fteam-b/x.git",
+            "team-a/..%2Fteam-b/x.git",
+            "team-a/%252e%252e/team-b/x.git",
+            "team-a/..\\team-b/x.git",
+        ] {
+            for before in
+                ["https://forge/", "ssh://git@forge/", "git@forge:", "git@forge:/", "file:///srv/", "/srv/"]
+            {
+                let url = format!("{before}{path}");
+                url.parse::<Repository>().expect_err(&url);
+            }
+        }
+        "file:///srv/a%20b".parse::<Repository>().expect_err("git would read it as another path");
     }
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use cdn::wire::{GitSource, Source, WantedService};
+use cdn::wire::{GitSource, Outcome, Source, WantedService};
 
 use crate::bench::{Bay, from_git};
 use crate::repo::{Repo, map};
@@ -26,8 +26,8 @@ async fn a_branch_a_tag_and_a_commit_are_read_with_their_subject_and_time() {
     let main = bay.render(at(&repo, "main")).await.unwrap();
     assert_eq!((main.revision.id.as_str(), main.revision.subject.as_str()), (second.as_str(), "web: go on"));
     assert!(main.revision.time.is_some());
-    for reference in ["v1", "old", "refs/heads/old", first.as_str()] {
-        let old = bay.render(at(&repo, reference)).await.unwrap();
+    for reference in ["v1", "old", "refs/heads/old", "refs/tags/v1", first.as_str()] {
+        let old = bay.render_within(at(&repo, reference), "refs = [\"**\", \"commit:*\"]").await.unwrap();
         assert_eq!(old.revision.id, first, "{reference}");
         assert_ne!(old.digest, main.digest);
     }
@@ -49,6 +49,51 @@ async fn a_ref_that_is_not_there_or_there_twice_is_told() {
     assert!(refused.contains("refs/heads/NAME"), "{refused}");
     let refused = bay.render(at(&repo, "--upload-pack=touch /tmp/x")).await.unwrap_err().to_string();
     assert!(refused.contains("cannot have a ref"), "{refused}");
+}
+
+/// Anybody can make a commit in somebody's repository at a forge, by asking for a merge.
+#[tokio::test]
+async fn c5_what_a_stranger_asks_to_merge_is_rendered_only_where_the_allow_list_names_such_refs() {
+    let bay = Bay::new().await;
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    let owned = repo.commit("begin");
+    repo.write("web/a.yaml", map("a", "evil"));
+    let strange = repo.commit("evil");
+    repo.git(&["update-ref", "refs/pull/1/head", &strange]);
+    repo.git(&["reset", "--quiet", "--hard", &owned]);
+    for reference in ["refs/pull/1/head", strange.as_str()] {
+        let refused = bay.render(at(&repo, reference)).await.unwrap_err();
+        assert_eq!(refused.outcome(), Outcome::Refused);
+        assert!(refused.to_string().contains("not in this publisher's allow list"), "{refused}");
+    }
+    // A short name is a branch or a tag, and never leads there.
+    for reference in ["pull/1/head", "1/head", "head"] {
+        let refused = bay.render(at(&repo, reference)).await.unwrap_err().to_string();
+        assert!(refused.contains("has no branch or tag"), "{refused}");
+    }
+    assert_eq!(bay.render(at(&repo, "main")).await.unwrap().revision.id, owned);
+    let named = bay.render_within(at(&repo, "refs/pull/1/head"), "refs = [\"refs/pull/*/head\"]").await;
+    assert_eq!(named.unwrap().revision.id, strange);
+}
+
+#[tokio::test]
+async fn c4_a_repository_behind_a_link_that_nobody_named_is_refused() {
+    let bay = Bay::new().await;
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    let team = tempfile::tempdir().unwrap();
+    let link = team.path().join("link.git");
+    symlink(repo.folder(), &link).unwrap();
+    let url = format!("file://{}", link.display());
+    let refused = bay.render(from_git(&url, "web")).await.unwrap_err().to_string();
+    assert!(refused.contains("a link lies on the way"), "{refused}");
+    let list = format!("[[allow]]\nservices = [\"*/*\"]\nrepository = \"{url}\"\nlocal = true\n");
+    let list: publisher::allow::AllowList = list.parse().unwrap();
+    let wanted = from_git(&url, "web");
+    let request = publisher::render::RenderRequest { permission: list.permit(&wanted).unwrap(), wanted };
+    bay.workshop.render(&request, &program::progress::Silent).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::{CAT_FILE_BYTES, Git, Remote, SourceError};
 use crate::allow::Credential;
 use crate::child::{Child, ChildBounds};
-use crate::source::repository::Protocol;
+use crate::source::repository::{Protocol, Repository};
 
 /// Read instead of the user's and the machine's configuration.
 ///
@@ -98,6 +98,9 @@ impl Git {
             Protocol::File => "file",
         };
         let child = child.env("GIT_ALLOW_PROTOCOL", allowed);
+        if let Some(credential) = remote.credential.as_ref().filter(|_| !remote.repository.is_local()) {
+            check_host(credential, &remote.repository)?;
+        }
         match (remote.repository.protocol(), &remote.credential) {
             (Protocol::Https, Some(credential)) => with_token(child, remote, credential),
             (Protocol::Ssh, credential) => with_ssh(child, credential.as_ref()),
@@ -106,16 +109,20 @@ impl Git {
     }
 }
 
+/// A credential is used for its one host, whatever a pattern of the allow list lets pass (FAULTS C2).
+fn check_host(credential: &Credential, repository: &Repository) -> Result<(), SourceError> {
+    let (is_for, asked) = (&credential.host, repository.host());
+    if is_for.eq_ignore_ascii_case(asked) {
+        return Ok(());
+    }
+    let why = format!("it is for {is_for}, and {asked} is asked: name a credential for that host");
+    Err(SourceError::Credential { name: credential.name.clone(), why })
+}
+
 /// The token goes to git as configuration in its environment, bound to the one host (law L10).
 fn with_token(child: Child, remote: &Remote, credential: &Credential) -> Result<Child, SourceError> {
     let Some(file) = &credential.password_file else { return Ok(child) };
     let refuse = |why: String| SourceError::Credential { name: credential.name.clone(), why };
-    if credential.host != remote.repository.host() {
-        let (is_for, asked) = (&credential.host, remote.repository.host());
-        return Err(refuse(format!(
-            "it is for {is_for}, and {asked} is asked: name a credential for that host"
-        )));
-    }
     let password = program::settings::read_secret(file).map_err(|why| refuse(why.to_string()))?;
     let password = cdn::Secret::new(password);
     let pair = cdn::Secret::new(format!("{}:{}", credential.username, password.expose()));

@@ -6,9 +6,10 @@ use cdn::Digest;
 use cdn::digest::Hasher;
 use cdn::document::Revision;
 
-use super::{Resolved, SourceError, is_commit};
+use super::{Resolved, SourceError};
 use crate::source::files::{BOUNDS, Files, FilesRefused, Odd};
 use crate::source::path::{join, parent, within};
+use crate::source::reference::{full_names, is_commit};
 use crate::source::repository::Repository;
 
 /// Every file of a commit, by its path.
@@ -49,14 +50,10 @@ pub(super) fn candidates(reference: &str) -> Option<Vec<String>> {
     {
         return None;
     }
-    if reference == "HEAD" {
-        return Some(vec!["HEAD".to_owned()]);
-    }
-    if reference.starts_with("refs/") {
-        return Some(vec![reference.to_owned(), format!("{reference}^{{}}")]);
-    }
-    let (branch, tag) = (format!("refs/heads/{reference}"), format!("refs/tags/{reference}"));
-    Some(vec![branch, format!("{tag}^{{}}"), tag])
+    let names = full_names(reference);
+    // What an annotated tag leads to is told under a name of its own.
+    let peeled = names.iter().map(|name| format!("{name}^{{}}")).collect::<Vec<_>>();
+    Some(names.into_iter().chain(peeled).collect())
 }
 
 /// Which commit `ls-remote` says that a ref stands at.
@@ -69,7 +66,7 @@ pub(super) fn resolve(said: &str, reference: &str, repository: &Repository) -> R
     };
     let told: BTreeMap<&str, &str> =
         said.lines().filter_map(|line| line.split_once('\t')).map(|(id, r)| (r, id)).collect();
-    let names = [reference.to_owned(), format!("refs/heads/{reference}"), format!("refs/tags/{reference}")];
+    let names = full_names(reference);
     let found: Vec<&String> = names.iter().filter(|name| told.contains_key(name.as_str())).collect();
     let name = match found.as_slice() {
         [name] => *name,

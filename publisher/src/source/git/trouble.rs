@@ -1,7 +1,7 @@
 //! What git's complaints mean, and what a person does next.
 
 use crate::child::ChildError;
-use crate::source::git::SourceError;
+use crate::source::SourceError;
 use crate::source::repository::{Protocol, Repository};
 
 /// What git says, what it means, and the next step; the first that fits.

@@ -55,6 +55,24 @@ fn c2_a_credential_is_not_given_to_another_host() {
 }
 
 #[test]
+fn c2_a_key_for_ssh_is_not_used_for_another_host() {
+    let mut credential = credential("git.example.com", Path::new("/p"));
+    (credential.ssh_key_file, credential.known_hosts_file) =
+        (Some("/keys/id".into()), Some("/keys/known".into()));
+    for (url, fits) in [
+        ("git@git.example.com:a.git", true),
+        ("ssh://git@GIT.example.com/a.git", true),
+        ("ssh://git@git.example.com:2222/a.git", false),
+        ("git@elsewhere.example.com:a.git", false),
+    ] {
+        let repository = url.parse().expect("a repository");
+        let remote = Remote { repository, credential: Some(credential.clone()) };
+        let made = git().remote_command(&remote, Path::new("/cache"), TIME);
+        assert_eq!(made.is_ok(), fits, "{url}");
+    }
+}
+
+#[test]
 fn c5_ssh_goes_only_to_hosts_whose_key_is_known() {
     let remote =
         |credential| Remote { repository: "git@git.example.com:a.git".parse().expect("ssh"), credential };

@@ -34,6 +34,15 @@ fn a_ref_is_a_branch_or_a_tag_and_never_both() {
 }
 
 #[test]
+fn a_ref_in_full_is_that_one_and_no_other_whose_name_ends_like_it() {
+    let said = format!("{A}\trefs/heads/x\n{B}\trefs/heads/refs/heads/x\n{B}\trefs/pull/refs/heads/x\n");
+    let full = resolve(&said, "refs/heads/x", &repository()).expect("the branch");
+    assert_eq!((full.wanted.as_str(), full.commit.as_str()), ("refs/heads/x", A));
+    let said = format!("{A}\tHEAD\n{B}\trefs/remotes/origin/HEAD\n{B}\trefs/heads/HEAD\n");
+    assert_eq!(resolve(&said, "HEAD", &repository()).expect("HEAD").commit, A);
+}
+
+#[test]
 fn c5_what_is_no_ref_never_reaches_git() {
     for bad in ["-x", "a..b", "a b", "a:b", "a^{commit}", "@{1}", "", "a//b", ".a", "a.lock", "a\u{7}"] {
         assert_eq!(candidates(bad), None, "{bad:?}");
