@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cdn::wire::{DirectorySource, HelmRenderer, Nothing, Renderer, Source, WantedService};
+use cdn::wire::{DirectorySource, Renderer, Source, WantedService};
 use cdn::{Bundle, ServiceName};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use publisher::allow::Permission;
 use publisher::render::{RenderRequest, Rendered, Workshop, WorkshopSettings};
-use publisher::{Confinement, Glob};
+use publisher::{Confinement, Glob, RendererArgs};
 
 use crate::bundle::print;
 use crate::exit::Exit;
@@ -36,25 +36,16 @@ pub(crate) struct Render {
 
 /// A working tree, and what makes manifests of it.
 #[derive(Args, Clone, Debug)]
+#[command(mut_arg("renderer", |renderer| renderer.requires("path")))]
 pub(crate) struct TreeArgs {
     /// The folder in a working tree. What lies beside it, up to the repository's top, can be referred to
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// What makes manifests of it [default: plain; for a known service its own]
-    #[arg(long, value_name = "RENDERER", requires = "path")]
-    renderer: Option<Kind>,
+    #[command(flatten)]
+    maker: RendererArgs,
     /// The namespace of objects that name none [default: default; for a known service its own]
     #[arg(long, value_name = "NAME", requires = "path")]
     namespace: Option<String>,
-    /// A value file of the chart, relative to it; later ones win
-    #[arg(long = "value-file", value_name = "FILE", requires = "renderer")]
-    value_files: Vec<String>,
-    /// The release's name that templates see
-    #[arg(long, value_name = "NAME", requires = "renderer")]
-    release_name: Option<String>,
-    /// The Kubernetes version that templates see
-    #[arg(long, value_name = "VERSION", requires = "renderer")]
-    kube_version: Option<String>,
     /// A plain Secret that may be there: `namespace/name`, with `*` for any characters
     #[arg(long = "allow-plain-secret", value_name = "PATTERN", requires = "path", value_parser = pattern)]
     plain_secrets: Vec<Glob>,
@@ -66,22 +57,11 @@ pub(crate) struct TreeArgs {
     sandbox: Confinement,
 }
 
-/// What makes manifests of a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// Every YAML and JSON file of the folder and its subfolders
-    Plain,
-    /// `kustomize build` of the folder
-    Kustomize,
-    /// `helm template` of the chart in the folder
-    Helm,
-}
-
 impl Render {
     /// Does it.
     pub(crate) async fn run(mut self, session: &Session) -> Result<Exit> {
         let path = self.tree.path.take().unwrap_or_else(|| PathBuf::from("."));
-        let maker = self.tree.named_renderer().unwrap_or_default();
+        let maker = self.tree.maker.renderer().unwrap_or_default();
         let namespace = self.tree.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let wanted = wanted(&path, self.service.clone(), maker, namespace)?;
         let rendered = self.tree.bundle(session, wanted).await?;
@@ -105,7 +85,7 @@ impl TreeArgs {
         service: &ServiceName,
     ) -> Result<Option<(String, Bundle)>> {
         let Some(path) = &self.path else { return Ok(None) };
-        let (maker, namespace) = match (self.named_renderer(), self.namespace.clone()) {
+        let (maker, namespace) = match (self.maker.renderer(), self.namespace.clone()) {
             (Some(maker), Some(namespace)) => (maker, namespace),
             (maker, namespace) => {
                 let spec = get::service(&session.server()?, &service.to_string()).await?.spec;
@@ -115,19 +95,6 @@ impl TreeArgs {
         let wanted = wanted(path, service.clone(), maker, namespace)?;
         let rendered = self.bundle(session, wanted).await?;
         Ok(Some((path.display().to_string(), rendered.bundle)))
-    }
-
-    fn named_renderer(&self) -> Option<Renderer> {
-        Some(match self.renderer? {
-            Kind::Plain => Renderer::Plain(Nothing {}),
-            Kind::Kustomize => Renderer::Kustomize(Nothing {}),
-            Kind::Helm => Renderer::Helm(Box::new(HelmRenderer {
-                release_name: self.release_name.clone(),
-                value_files: self.value_files.clone(),
-                kube_version: self.kube_version.clone(),
-                ..HelmRenderer::default()
-            })),
-        })
     }
 
     async fn bundle(&self, session: &Session, wanted: WantedService) -> Result<Rendered> {

@@ -17,12 +17,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, WantedList};
-use crate::memory::Memory;
-use crate::publish::Publisher;
-use crate::release::Releases;
-use crate::render::Workshop;
+use crate::publisher::Publisher;
 use crate::settings::Settings;
-use crate::trust;
 
 /// How long a service may be left alone before the store is looked at again, though nothing seems to have changed.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
@@ -55,46 +51,6 @@ struct Daemon {
     roots_looked: Instant,
     hears: Part,
     publishes: Part,
-}
-
-impl Publisher {
-    /// Opens the store, the keys, the allow list and the programs that the settings name.
-    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let workshop = Workshop::open(settings.workshop()).await?;
-        let allow = crate::allow::AllowList::read(&settings.allow)?;
-        let store = store::Store::open(&settings.store).await.context("open the store")?;
-        let trust = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
-        let keys = trust::read_keys(&settings.release_key)?;
-        let api = match (&settings.api, &settings.token_file) {
-            (Some(url), Some(file)) => {
-                let token = cdn::Secret::new(program::settings::read_secret(file)?);
-                let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
-                let client = program::http::Client::new(&settings.http.settings(agent))?;
-                Some(Api::new(client, url, token))
-            }
-            (_, _) => None,
-        };
-        let releases = tokio::sync::RwLock::new(Releases::new(store, trust, keys));
-        Ok(Self { workshop, allow, releases, api, memory: Memory::new(&settings.cache) })
-    }
-
-    /// Gives up what it holds of the store for itself alone.
-    pub async fn close(&self) {
-        self.releases.read().await.store().close().await;
-    }
-
-    /// The api that says what is wanted, if there is one.
-    pub fn api(&self) -> Option<&Api> {
-        self.api.as_ref()
-    }
-
-    /// Takes the newest root that the store holds.
-    pub async fn follow_roots(&self) -> Result<(), trust::TrustError> {
-        let mut releases = self.releases.write().await;
-        let trust = trust::follow_roots(releases.trust().clone(), releases.store()).await?;
-        releases.renew(trust);
-        Ok(())
-    }
 }
 
 impl Daemon {
@@ -162,7 +118,7 @@ impl Daemon {
     }
 }
 
-/// Whether a service is due for a look at the store, and notes it.
+/// Whether a service is due for a look at the store.
 fn is_due(looked: &Mutex<HashMap<ServiceName, Instant>>, service: &ServiceName) -> bool {
     let looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
     looked.get(service).is_none_or(|at| at.elapsed() > LOOK_AGAIN)

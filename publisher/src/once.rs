@@ -1,12 +1,16 @@
 //! Publishing one service once, for CI and for a person: the same code as the daemon's, the description from the api or
 //! from the command line.
 
+use std::path::{Component, Path};
+
 use anyhow::{Context, bail};
 use cdn::ServiceName;
-use cdn::wire::{DirectorySource, GitSource, HelmRenderer, Nothing, Renderer, Source, WantedService};
+use cdn::wire::{DirectorySource, GitSource, Source, WantedService};
 use program::progress::Progress;
 
-use crate::publish::{Published, Publisher};
+use crate::publish::Published;
+use crate::publisher::Publisher;
+use crate::renderer::RendererArgs;
 
 /// Which service, and - unless the api is to say it - where it comes from.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,23 +33,9 @@ pub struct OnceArgs {
     /// Namespace of objects that name none; the service's name unless said
     #[arg(long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
-    /// What makes manifests of the folder
-    #[arg(long, value_name = "RENDERER", default_value = "plain")]
-    pub renderer: RendererWord,
-    /// Value files of a chart, relative to it
-    #[arg(long = "values", value_name = "FILE")]
-    pub values: Vec<String>,
-}
-
-/// A renderer, as the command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum RendererWord {
-    /// Every YAML and JSON file of the folder.
-    Plain,
-    /// `kustomize build`.
-    Kustomize,
-    /// `helm template`.
-    Helm,
+    /// What makes manifests of the folder.
+    #[command(flatten)]
+    pub renderer: RendererArgs,
 }
 
 impl OnceArgs {
@@ -53,21 +43,8 @@ impl OnceArgs {
     pub fn described(&self) -> Option<WantedService> {
         let source = match (&self.from_git, &self.from_directory) {
             (Some(url), _) => Source::Git(GitSource { url: url.clone(), reference: self.reference.clone() }),
-            (None, Some(path)) => {
-                // A description names a folder in full; a person need not.
-                let path = std::path::absolute(path)
-                    .map_or_else(|_| path.clone(), |path| path.display().to_string());
-                Source::Directory(DirectorySource { path })
-            }
+            (None, Some(path)) => Source::Directory(DirectorySource { path: in_full(path) }),
             (None, None) => return None,
-        };
-        let renderer = match self.renderer {
-            RendererWord::Plain => Renderer::Plain(Nothing {}),
-            RendererWord::Kustomize => Renderer::Kustomize(Nothing {}),
-            RendererWord::Helm => Renderer::Helm(Box::new(HelmRenderer {
-                value_files: self.values.clone(),
-                ..HelmRenderer::default()
-            })),
         };
         let namespace = self.namespace.clone().unwrap_or_else(|| self.service.name().to_owned());
         Some(WantedService {
@@ -75,9 +52,16 @@ impl OnceArgs {
             source,
             path: self.path.clone(),
             namespace,
-            renderer,
+            renderer: self.renderer.renderer().unwrap_or_default(),
         })
     }
+}
+
+/// A folder as descriptions name it, in full; a person need not. Where it climbs, it is the folder that this leads to.
+fn in_full(path: &str) -> String {
+    let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
+    let full = if climbs { std::fs::canonicalize(path) } else { std::path::absolute(path) };
+    full.map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 impl Publisher {

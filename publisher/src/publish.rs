@@ -5,24 +5,13 @@ use std::sync::Arc;
 use cdn::wire::{Outcome, PublishStatus, WantedService};
 use cdn::{Digest, ServiceName};
 use program::progress::Progress;
-use tokio::sync::RwLock;
 
-use crate::allow::AllowList;
 use crate::api::{Api, ApiError};
-use crate::memory::{Memory, Remembered};
+use crate::memory::Remembered;
+use crate::publisher::Publisher;
 use crate::release::{NewRelease, ReleaseError, Releases, Standing};
-use crate::render::{RenderError, RenderRequest, Rendered, Workshop};
+use crate::render::{RenderError, RenderRequest, Rendered};
 use crate::source::Checkout;
-
-/// Everything that publishing needs.
-#[derive(Debug)]
-pub struct Publisher {
-    pub(crate) workshop: Workshop,
-    pub(crate) allow: AllowList,
-    pub(crate) releases: RwLock<Releases>,
-    pub(crate) api: Option<Api>,
-    pub(crate) memory: Memory,
-}
 
 /// What came of publishing a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +30,7 @@ pub struct Published {
     pub put_bytes: u64,
     /// Whether it was rendered: not if nothing that it is made of has changed.
     pub rendered: bool,
-    /// Objects, warnings and images of what was rendered.
+    /// What a person should know of what was rendered; nothing where it was not.
     pub warnings: Vec<String>,
     /// Whether the api knows the release; none without an api.
     pub registered: Option<bool>,
@@ -69,7 +58,10 @@ impl PublishError {
             Self::Source(why) => why.outcome(),
             Self::Release(ReleaseError::Keys(_) | ReleaseError::Untrusted { .. }) => Outcome::Refused,
             Self::Release(
-                ReleaseError::Store(_) | ReleaseError::Encode(_) | ReleaseError::Conflict { .. },
+                ReleaseError::Store(_)
+                | ReleaseError::Encode(_)
+                | ReleaseError::NotPublic(_)
+                | ReleaseError::Conflict { .. },
             ) => Outcome::Failed,
         }
     }
@@ -228,9 +220,10 @@ async fn release(
         bundle: digest,
         length: tar.len() as u64,
         objects: bundle.len() as u64,
-        encodings,
+        encodings: encodings.clone(),
     };
     let head = releases.put_release(new, standing.as_ref()).await?;
+    releases.look_from_outside(&head, &encodings).await?;
     let standing = releases.move_head(head, standing.as_ref()).await?;
     Ok(Published { put_bytes, warnings, ..told(&standing, Outcome::Published, true) })
 }

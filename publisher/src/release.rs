@@ -1,5 +1,6 @@
-//! Releases in the store, step by step: content, then the release, then the head - so that a publisher that is killed
-//! between two steps leaves garbage, never a pointer to nothing (FAULTS C6). Every step may be done again.
+//! Releases in the store, step by step: content, then the release, then a look through the public URL, then the head -
+//! so that a publisher that is killed between two steps leaves garbage, never a pointer to nothing (FAULTS C6), and no
+//! edge is asked for what it does not have yet (FAULTS C9). Every step may be done again.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Digest, Key, ServiceName, Signed, SigningKey};
 use store::{Put, Store, StoreError, SwapError, Version};
 
+use crate::public::{NotPublic, PublicOrigin};
 use crate::trust::can_sign;
 
 /// Where a service stands, proved to be a publisher's own word.
@@ -69,6 +71,9 @@ pub enum ReleaseError {
         /// What is wrong with it.
         why: String,
     },
+    /// The public URL does not give it.
+    #[error(transparent)]
+    NotPublic(#[from] NotPublic),
     /// Another publisher was first.
     #[error(
         "another publisher has moved {service} to {theirs} while this one was at {ours}; nothing was changed, publish \
@@ -90,12 +95,18 @@ pub struct Releases {
     store: Store,
     trust: Trust,
     keys: Vec<SigningKey>,
+    public: Option<PublicOrigin>,
 }
 
 impl Releases {
     /// Signs with these keys what is written there.
     pub fn new(store: Store, trust: Trust, keys: Vec<SigningKey>) -> Self {
-        Self { store, trust, keys }
+        Self { store, trust, keys, public: None }
+    }
+
+    /// The same, and what others read it by.
+    pub(crate) fn read_by(self, public: Option<PublicOrigin>) -> Self {
+        Self { public, ..self }
     }
 
     /// The store.
@@ -188,7 +199,17 @@ impl Releases {
         })
     }
 
-    /// Third step: moves the head from what stood to the new one; who comes second is told what stands now.
+    /// Third step: reads the release and its content where everybody does. Without a public URL it is enough that each
+    /// was read back from the store.
+    pub async fn look_from_outside(&self, head: &Head, encodings: &[Stored]) -> Result<(), ReleaseError> {
+        let Some(public) = &self.public else { return Ok(()) };
+        for digest in encodings.iter().map(|stored| stored.digest).chain([head.release]) {
+            public.shows(digest).await?;
+        }
+        Ok(())
+    }
+
+    /// Last step: moves the head from what stood to the new one; who comes second is told what stands now.
     pub async fn move_head(&self, head: Head, standing: Option<&Standing>) -> Result<Standing, ReleaseError> {
         let service = head.service.clone();
         let bytes = self.sign(&service, &head)?;

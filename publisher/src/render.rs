@@ -122,7 +122,7 @@ impl Workshop {
         progress: &dyn Progress,
     ) -> Result<Rendered, RenderError> {
         let wanted = &request.wanted;
-        progress.step(&format!("render {} ({})", wanted.name, renderer_name(&wanted.renderer)));
+        progress.step(&format!("render {} ({})", wanted.name, wanted.renderer.word()));
         let path = normal(&wanted.path).map_err(SourceError::Path)?;
         request.permission.check_path(&path)?;
         let made = match &wanted.renderer {
@@ -192,12 +192,4 @@ fn pack(
     let bundle = Bundle::new(std::mem::take(&mut checked.objects))?;
     let tar = bundle.pack()?;
     Ok((checked, bundle, tar))
-}
-
-pub(crate) fn renderer_name(renderer: &Renderer) -> &'static str {
-    match renderer {
-        Renderer::Plain(_) => "plain",
-        Renderer::Kustomize(_) => "kustomize",
-        Renderer::Helm(_) => "helm",
-    }
 }

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{is_due, note_look};
-use crate::publish::{PublishError, Published, Publisher, status};
+use crate::publish::{PublishError, Published, status};
+use crate::publisher::Publisher;
 use crate::render::{RenderError, RenderRequest};
 use crate::source::Checkout;
 
@@ -32,6 +33,7 @@ struct Place {
 pub(super) struct Summary {
     outcomes: BTreeMap<&'static str, usize>,
     put_bytes: u64,
+    rendered: u64,
 }
 
 pub(super) async fn over(
@@ -76,6 +78,13 @@ pub(super) async fn over(
 struct End {
     outcome: &'static str,
     put_bytes: u64,
+    rendered: bool,
+}
+
+impl End {
+    fn without_work(outcome: &'static str) -> Self {
+        Self { outcome, put_bytes: 0, rendered: false }
+    }
 }
 
 /// Services of one source.
@@ -101,7 +110,7 @@ impl Group {
         while let Some(ended) = tasks.join_next().await {
             ends.push(ended.unwrap_or_else(|panic| {
                 tracing::error!(%panic, "publishing a service broke off; this is a fault of Windlass");
-                End { outcome: "broken", put_bytes: 0 }
+                End::without_work("broken")
             }));
         }
         ends
@@ -117,7 +126,7 @@ impl Group {
         if is_due(&self.looked, service) {
             self.publisher.register_anew(service).await;
         } else if self.publisher.is_settled(&request, &checkout).await {
-            return End { outcome: "unchanged", put_bytes: 0 };
+            return End::without_work("unchanged");
         }
         let result = self.publisher.publish_from(&request, &checkout, &Silent).await;
         if result.is_ok() {
@@ -150,7 +159,10 @@ async fn end(
         Err(error) => tracing::warn!(%service, reason = outcome, %error, "not published"),
     }
     publisher.tell(status).await;
-    End { outcome, put_bytes: result.map_or(0, |done| done.put_bytes) }
+    match result {
+        Ok(done) => End { outcome, put_bytes: done.put_bytes, rendered: done.rendered },
+        Err(_) => End::without_work(outcome),
+    }
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -167,6 +179,7 @@ impl Summary {
     fn add(&mut self, end: &End) {
         *self.outcomes.entry(end.outcome).or_default() += 1;
         self.put_bytes += end.put_bytes;
+        self.rendered += u64::from(end.rendered);
     }
 
     fn broken(&mut self, panic: &tokio::task::JoinError) {
@@ -185,6 +198,7 @@ impl Summary {
             metrics::counter!("windlass_publish_total", "outcome" => *outcome).increment(*count as u64);
         }
         metrics::counter!("windlass_publish_content_bytes_total").increment(self.put_bytes);
+        metrics::counter!("windlass_publish_renders_total").increment(self.rendered);
         metrics::histogram!("windlass_publish_pass_seconds").record(took.as_secs_f64());
         if self.failed() == 0 {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

@@ -56,6 +56,7 @@ impl Bench {
     pub fn settings(&self, cache: &str) -> Settings {
         Settings {
             store: self.store_args(),
+            public_origin: None,
             api: None,
             token_file: None,
             root: self.path("root.json"),

@@ -47,6 +47,25 @@ fn once_publishes_a_service_and_prints_what_stands() {
     assert_eq!(String::from_utf8(run(&bench, &words).stdout).unwrap(), line);
 }
 
+#[test]
+fn once_takes_a_folder_as_a_person_names_it_and_the_renderer_s_flags() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+    let template =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-{{ .Values.word }}}\n";
+    write(folder.path(), "c/templates/a.yaml", template);
+    write(folder.path(), "c/values-a.yaml", "word: a\n");
+    let climbs = folder.path().join("c/..").display().to_string();
+    let helm = testbed::tool(testbed::Tool::Helm).unwrap().display().to_string();
+    let words = ["--helm", &helm, "once", "default/web", "--from-directory", &climbs, "--path", "c"];
+    let words = [&words[..], &["--renderer", "helm", "--value-file", "values-a.yaml"]].concat();
+    let output = run(&bench, &[&words[..], &["--release-name", "named"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let without = run(&bench, &["once", "default/web", "--from-directory", &climbs, "--value-file", "x"]);
+    assert_eq!(without.status.code(), Some(2), "{}", stderr(&without));
+}
+
 /// What a person copies works.
 #[test]
 fn the_examples_of_settings_and_allow_list_are_accepted() {

@@ -1,0 +1,67 @@
+//! `Publisher`: the store, the keys, the allow list and the programs, opened once for the daemon, for CI and for a person.
+
+use anyhow::Context;
+use cdn::Secret;
+use program::http::Client;
+use store::Store;
+use tokio::sync::RwLock;
+
+use crate::allow::AllowList;
+use crate::api::Api;
+use crate::memory::Memory;
+use crate::public::PublicOrigin;
+use crate::release::Releases;
+use crate::render::Workshop;
+use crate::settings::Settings;
+use crate::trust;
+
+/// Everything that publishing needs.
+#[derive(Debug)]
+pub struct Publisher {
+    pub(crate) workshop: Workshop,
+    pub(crate) allow: AllowList,
+    pub(crate) releases: RwLock<Releases>,
+    pub(crate) api: Option<Api>,
+    pub(crate) memory: Memory,
+}
+
+impl Publisher {
+    /// Opens the store, the keys, the allow list and the programs that the settings name.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let workshop = Workshop::open(settings.workshop()).await?;
+        let allow = AllowList::read(&settings.allow)?;
+        let store = Store::open(&settings.store).await.context("open the store")?;
+        let trust = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
+        let keys = trust::read_keys(&settings.release_key)?;
+        let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
+        let client = Client::new(&settings.http.settings(agent))?;
+        let public = settings.public_origin.as_ref().map(|url| PublicOrigin::new(client.clone(), url));
+        let api = match (&settings.api, &settings.token_file) {
+            (Some(url), Some(file)) => {
+                let token = Secret::new(program::settings::read_secret(file)?);
+                Some(Api::new(client, url, token))
+            }
+            (_, _) => None,
+        };
+        let releases = RwLock::new(Releases::new(store, trust, keys).read_by(public));
+        Ok(Self { workshop, allow, releases, api, memory: Memory::new(&settings.cache) })
+    }
+
+    /// Gives up what it holds of the store for itself alone.
+    pub async fn close(&self) {
+        self.releases.read().await.store().close().await;
+    }
+
+    /// The api that says what is wanted, if there is one.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.as_ref()
+    }
+
+    /// Takes the newest root that the store holds.
+    pub async fn follow_roots(&self) -> Result<(), trust::TrustError> {
+        let mut releases = self.releases.write().await;
+        let trust = trust::follow_roots(releases.trust().clone(), releases.store()).await?;
+        releases.renew(trust);
+        Ok(())
+    }
+}
