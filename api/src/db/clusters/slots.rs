@@ -62,7 +62,7 @@ impl FromRow<'_, AnyRow> for SlotRow {
 /// A page of the clusters that changed after this place in the change log.
 pub(crate) async fn since(conn: &mut Conn, change: i64, id: &str) -> Result<Vec<SlotRow>> {
     let sql = format!("{COLUMNS} where (change, id) > ($1, $2) order by change, id limit $3");
-    let limit = i64::try_from(10 * BATCH).unwrap_or(i64::MAX);
+    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
     sqlx::query_as(AssertSqlSafe(sql)).bind(change).bind(id).bind(limit).fetch_all(conn).await
 }
 
