@@ -83,7 +83,8 @@ pub fn copy(from: &Path, to: &Path) {
 
 /// The examples of this repository.
 pub fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/examples/harbour")
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    workspace.join("deploy/examples/harbour")
 }
 
 /// A `ConfigMap` as a person writes it.
