@@ -1,4 +1,4 @@
-//! What nothing forbids but a person should know: APIs that new clusters no longer serve, Jobs that clean themselves up.
+//! What nothing forbids but a person should know: APIs that new clusters no longer serve, Jobs that are gone too soon.
 
 use cdn::Object;
 use serde_json::Value;
@@ -27,6 +27,9 @@ const REMOVED: [(&str, &[&str], &str, &str); 14] = [
     ("flowcontrol.apiserver.k8s.io/v1beta3", &[], "1.32", "flowcontrol.apiserver.k8s.io/v1"),
 ];
 
+/// How long a finished Job stays at least for an agent to have seen it: two full passes, and a minute.
+const SEEN_SECONDS: i64 = 300;
+
 /// What to tell about an object.
 pub(super) fn warning(object: &Object, value: &Value) -> Option<String> {
     let (version, kind) = (object.api_version(), object.id().kind.as_str());
@@ -36,10 +39,12 @@ pub(super) fn warning(object: &Object, value: &Value) -> Option<String> {
     if let Some((_, _, since, instead)) = gone {
         return Some(format!("{version} {kind} is not served since Kubernetes {since}; write {instead}"));
     }
+    let ttl = value.pointer("/spec/ttlSecondsAfterFinished").and_then(Value::as_i64);
     let is_job = object.id().group == "batch" && kind == "Job";
-    let cleans = is_job && value.pointer("/spec/ttlSecondsAfterFinished").is_some_and(|ttl| !ttl.is_null());
-    cleans.then(|| {
-        "its ttlSecondsAfterFinished removes it, and a later pass may run it again; leave the field out, or use a CronJob"
-            .to_owned()
+    ttl.filter(|ttl| is_job && *ttl < SEEN_SECONDS).map(|ttl| {
+        format!(
+            "its ttlSecondsAfterFinished of {ttl} may remove it before an agent has seen how it ended, and its health is \
+             Unknown then; write {SEEN_SECONDS} or more, or leave the field out"
+        )
     })
 }

@@ -152,3 +152,13 @@ fn what_a_person_should_know_is_a_warning_and_images_are_listed() {
     assert_eq!(checked.images.iter().collect::<Vec<_>>(), ["busybox:1"]);
     assert_eq!(checked.warnings.len(), 2, "{:?}", checked.warnings);
 }
+
+#[test]
+fn a_job_is_warned_of_only_where_it_may_be_gone_before_an_agent_has_seen_its_end() {
+    for (ttl, warned) in [(json!(0), true), (json!(299), true), (json!(300), false), (Value::Null, false)] {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
+            "spec": {"ttlSecondsAfterFinished": ttl}});
+        let warnings = values(&[job]).expect("fit").warnings;
+        assert_eq!(warnings.iter().any(|warning| warning.contains("seen how it ended")), warned, "{ttl}");
+    }
+}

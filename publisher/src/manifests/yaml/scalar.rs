@@ -1,4 +1,6 @@
 //! What a plain word of YAML means to kubectl: go-yaml v2's `resolve`, and Go's way of writing numbers as JSON.
+//!
+//! No refusal says the word: it may be a Secret's value, and refusals are logged and shown (law L10).
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -21,10 +23,10 @@ pub(super) fn plain(word: &str) -> Result<Value, String> {
         Word::Null => Ok(Value::Null),
         Word::Bool(value) => Ok(Value::Bool(value)),
         Word::Integer(value) => Ok(value.into()),
-        Word::Float(value) => float(value, word),
-        Word::TooWide => Err(too_wide(word)),
-        Word::NotFinite => Err(format!("`{word}` is no number that JSON has: quote it, if it is text")),
-        Word::Doubtful => Err(format!("`{word}` is read differently by different programs: quote it")),
+        Word::Float(value) => float(value),
+        Word::TooWide => Err(TOO_WIDE.to_owned()),
+        Word::NotFinite => Err("a number that JSON does not have: quote it, if it is text".to_owned()),
+        Word::Doubtful => Err("a word that different programs read differently: quote it".to_owned()),
         Word::Text => Ok(Value::String(word.to_owned())),
     }
 }
@@ -48,7 +50,7 @@ pub(super) fn tagged(word: &str, tag: Tag) -> Result<Value, String> {
     if fits {
         Ok(value)
     } else {
-        Err(format!("`{word}` does not have the type that its tag says: remove the tag"))
+        Err("a word that does not have the type that its tag says: remove the tag".to_owned())
     }
 }
 
@@ -63,9 +65,7 @@ pub(super) fn key(value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Number(number) if number.is_i64() => Ok(number.to_string()),
-        Value::Number(number) => {
-            Err(format!("the number {number} is a key: quote it, so that no digit is lost"))
-        }
+        Value::Number(_) => Err("a number is a key: quote it, so that no digit is lost".to_owned()),
         Value::Null => Err("an empty or null key: write the key, or quote it".to_owned()),
         Value::Array(_) | Value::Object(_) => {
             Err("a list or mapping is a key: JSON has only text".to_owned())
@@ -79,8 +79,8 @@ pub(super) fn settle(value: &mut Value) -> Result<(), String> {
         Value::Number(number) if !number.is_i64() => {
             let word = number.to_string();
             *value = match number.as_f64() {
-                Some(number) if !word.bytes().all(|byte| byte.is_ascii_digit()) => float(number, &word)?,
-                Some(_) | None => return Err(too_wide(&word)),
+                Some(number) if !word.bytes().all(|byte| byte.is_ascii_digit()) => float(number)?,
+                Some(_) | None => return Err(TOO_WIDE.to_owned()),
             };
             Ok(())
         }
@@ -218,19 +218,17 @@ fn finite(text: &str) -> Word {
 }
 
 /// Go writes a whole float below 1e21 with all its digits and without an exponent, and kubectl reads it as an integer.
-fn float(value: f64, word: &str) -> Result<Value, String> {
+fn float(value: f64) -> Result<Value, String> {
     if value.fract() == 0.0
         && value.abs() < 1e21
         && let Ok(integer) = format!("{value}").parse::<i64>()
     {
         return Ok(integer.into());
     }
-    Number::from_f64(value).map(Value::Number).ok_or_else(|| format!("`{word}` is out of range"))
+    Number::from_f64(value).map(Value::Number).ok_or_else(|| "a number out of range".to_owned())
 }
 
-fn too_wide(word: &str) -> String {
-    format!("`{word}` has more digits than a number of 64 bits: kubectl would round it; quote it")
-}
+const TOO_WIDE: &str = "a number of more digits than 64 bits hold: kubectl would round it; quote it";
 
 fn binary(word: &str) -> Result<Value, String> {
     let text: String = word.split_whitespace().collect();

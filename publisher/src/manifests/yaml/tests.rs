@@ -53,15 +53,16 @@ fn words_are_typed_as_yaml_1_1_by_go() {
 fn b6_what_kubectl_would_read_otherwise_is_refused_with_its_line() {
     for (text, said) in [
         ("a: 1\nb: 2\na: 3\n", "line 3: the key `a` is there twice"),
-        ("a: 18446744073709551615\n", "line 1: `18446744073709551615` has more digits"),
-        ("a: 123456789012345678901234567890\n", "has more digits"),
-        ("a: .inf\n", "no number that JSON has"),
-        ("1.10: a\n", "is a key that kubectl would write otherwise"),
+        ("a: 18446744073709551615\n", "line 1: at `a`: a number of more digits"),
+        ("a: 123456789012345678901234567890\n", "of more digits"),
+        ("a: {b: [x, {c: 1, d: 18446744073709551615}]}\n", "line 1: at `a.b[1].d`: a number"),
+        ("a: .inf\n", "a number that JSON does not have"),
+        ("1.10: a\n", "line 1: a key that kubectl would write otherwise"),
         ("? [a]\n: b\n", "JSON has only text"),
         ("a: 1\n--- b\n", "line 2: something follows `---`"),
         ("%YAML 1.2\n---\na: 1\n", "remove the YAML directive"),
         ("a: 1\n...\nb: 2\n", "line 3: something follows `...`"),
-        ("a: !secret b\n", "the tag `!secret` means nothing"),
+        ("a: !secret b\n", "at `a`: a tag that means nothing"),
         ("a: &x [*x]\n", "it would never end"),
         ("a: *x\n", "line 1"),
         ("a:\n\t- b\n", "line 2"),
@@ -69,6 +70,31 @@ fn b6_what_kubectl_would_read_otherwise_is_refused_with_its_line() {
     ] {
         assert!(why(text).contains(said), "{text:?} is refused by {:?}", why(text));
     }
+}
+
+/// What is refused is told to the log, the api and its pages.
+#[test]
+fn d6_no_refusal_says_a_value() {
+    for value in [
+        "31415926535897932384",
+        "!31415926 x",
+        "!!int 31415926x",
+        "!!binary 31415926=",
+        "*31415926",
+        ".3_1415926",
+        "[31415926, 31415926535897932384]",
+        "{31415926: 1, 31415926.5: 1}",
+        "{? [31415926] : 1}",
+        "'31415926",
+        "\"31415926\\q\"",
+    ] {
+        let text = format!("kind: Secret\nstringData:\n  token: {value}\n");
+        let refused = why(&text);
+        assert!(refused.starts_with("line 3") || refused.starts_with("line 4"), "{value}: {refused}");
+        assert!(!refused.contains("31415926"), "{value}: {refused}");
+    }
+    let refused = why(r#"{"kind": "Secret", "data": {"token": 14159265358979323846}}"#);
+    assert!(refused.starts_with("line 1") && !refused.contains("14159265"), "{refused}");
 }
 
 #[test]

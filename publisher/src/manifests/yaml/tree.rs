@@ -21,7 +21,7 @@ pub(super) fn read(text: &str, limits: YamlLimits) -> Result<Option<Value>, Yaml
     let mut tree = Tree::new(limits);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| YamlRefused::new(error.marker().line(), error.info()))?;
-        tree.take(event).map_err(|why| YamlRefused::new(line(span), why))?;
+        tree.take(event).map_err(|why| YamlRefused::new(line(span), tree.placed(&why)))?;
     }
     Ok(tree.root.filter(|value| !value.is_null()))
 }
@@ -89,7 +89,7 @@ impl Tree {
                 let at_key = self.at_key();
                 self.spend(1, word.len())?;
                 if at_key && (tag.is_some() || style == ScalarStyle::Plain) && scalar::is_fraction(&word) {
-                    return Err(format!("`{word}` is a key that kubectl would write otherwise: quote it"));
+                    return Err("a key that kubectl would write otherwise: quote it".to_owned());
                 }
                 let value = match tag.as_deref().map(known_tag).transpose()? {
                     Some(tag) => scalar::tagged(&word, tag)?,
@@ -127,13 +127,35 @@ impl Tree {
                     Ok(())
                 }
             }
-            Event::UnresolvedAlias(name) => Err(format!("there is no anchor `{name}`")),
+            Event::UnresolvedAlias(_) => {
+                Err("an alias of something that is not there: name what is, or quote the text".to_owned())
+            }
             Event::StreamStart
             | Event::StreamEnd
             | Event::DocumentEnd
             | Event::Anchor(..)
             | Event::Comment(..) => Ok(()),
             _ => Err("something that this reader does not know: write it plainer".to_owned()),
+        }
+    }
+
+    /// Where in the document something is wrong, and what. Keys are said, values are not.
+    fn placed(&self, why: &str) -> String {
+        let mut path = String::new();
+        for frame in &self.frames {
+            match &frame.open {
+                Open::List(items) => path.push_str(&format!("[{}]", items.len())),
+                Open::Mapping(Mapping { key: Some(Key::Name(name)), .. }) => {
+                    path.push_str(if path.is_empty() { "" } else { "." });
+                    path.push_str(name);
+                }
+                Open::Mapping(_) => {}
+            }
+        }
+        if path.is_empty() {
+            why.to_owned()
+        } else {
+            format!("at `{}`: {why}", crate::words::safe(&path, 120))
         }
     }
 
@@ -156,8 +178,8 @@ impl Tree {
         tag: Option<&granit_parser::Tag>,
         (suffix, open): (&str, Open),
     ) -> Result<(), String> {
-        if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema_tag(suffix)) {
-            return Err(unknown(tag));
+        if tag.is_some_and(|tag| !tag.is_yaml_core_schema_tag(suffix)) {
+            return Err(UNKNOWN_TAG.to_owned());
         }
         if self.at_key() {
             return Err("a list or mapping is a key: JSON has only text".to_owned());
@@ -250,10 +272,8 @@ fn known_tag(tag: &granit_parser::Tag) -> Result<Tag, String> {
         Some("bool") => Ok(Tag::Bool),
         Some("null") => Ok(Tag::Null),
         Some("binary") => Ok(Tag::Binary),
-        Some(_) | None => Err(unknown(tag)),
+        Some(_) | None => Err(UNKNOWN_TAG.to_owned()),
     }
 }
 
-fn unknown(tag: &granit_parser::Tag) -> String {
-    format!("the tag `{}` means nothing to Kubernetes: remove it", tag.original())
-}
+const UNKNOWN_TAG: &str = "a tag that means nothing to Kubernetes: remove it, or quote the text";
