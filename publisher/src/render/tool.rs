@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use cdn::wire::Renderer;
 use cdn::{Digest, Limits};
+use tokio::time::Instant;
 
 use super::WorkshopSettings;
 use crate::child::sandbox::{Confinement, Sandbox};
@@ -72,8 +73,18 @@ pub struct Tools {
     time: Duration,
     memory_bytes: u64,
     /// Whether a program runs with nothing but itself to read.
-    alone: Mutex<HashMap<Tool, bool>>,
+    tried: Mutex<HashMap<Tool, Tried>>,
 }
+
+/// What came of running a program with nothing but itself to read.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    alone: bool,
+    at: Instant,
+}
+
+/// A program that needs more than itself is tried again after so long: what it lacked may be there.
+const TRY_AGAIN: Duration = Duration::from_mins(10);
 
 /// One run: the files, further files beside them, and the words.
 pub(super) struct Run<'r> {
@@ -116,7 +127,7 @@ impl Tools {
             confinement: settings.confinement,
             time: settings.render_time,
             memory_bytes: settings.render_memory_bytes,
-            alone: Mutex::default(),
+            tried: Mutex::default(),
         }
     }
 
@@ -200,31 +211,50 @@ impl Tools {
         child.env("HTTP_PROXY", "http://127.0.0.1:9").env("PATH", "/nonexistent")
     }
 
-    /// Whether the program runs with no file but itself; tried once.
+    /// Whether the program runs with no file but itself. Where that cannot be told now, nothing is rendered now: a
+    /// moment without memory must not open this machine's files to it.
     async fn runs_alone(&self, tool: Tool, program: &Path) -> Result<bool, ToolError> {
-        let known = self.alone.lock().unwrap_or_else(PoisonError::into_inner).get(&tool).copied();
+        let known = self.tried.lock().unwrap_or_else(PoisonError::into_inner).get(&tool).copied();
+        let known = known.filter(|tried| tried.alone || tried.at.elapsed() < TRY_AGAIN);
         let alone = match known {
-            Some(alone) => alone,
-            None if self.sandbox.closes_network() => {
-                let cell = self.cell(program, true).map_err(|why| self.folder(why))?;
-                let said = self.child(program, cell.path(), true).args(tool.version()).run().await;
-                if let Err(why) = &said {
-                    tracing::warn!(tool = tool.name(), %why, "a renderer needs more of this machine's files than itself");
-                }
-                said.is_ok()
-            }
-            None => false,
+            Some(tried) => tried.alone,
+            None => self.sandbox.closes_network() && self.try_alone(tool, program).await?,
         };
-        self.alone.lock().unwrap_or_else(PoisonError::into_inner).insert(tool, alone);
         if !alone && self.confinement == Confinement::Require {
             return Err(ToolError::Open { name: tool.name() });
         }
         Ok(alone)
     }
 
+    async fn try_alone(&self, tool: Tool, program: &Path) -> Result<bool, ToolError> {
+        let cell = self.cell(program, true).map_err(|why| self.folder(why))?;
+        let said = self.child(program, cell.path(), true).args(tool.version()).run().await;
+        let alone = match said {
+            Ok(_) => true,
+            Err(why) if needs_more(&why) => {
+                tracing::warn!(tool = tool.name(), %why, "a renderer needs more of this machine's files than itself");
+                false
+            }
+            Err(why) => return Err(explain(tool.name(), why)),
+        };
+        let tried = Tried { alone, at: Instant::now() };
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(tool, tried);
+        Ok(alone)
+    }
+
     fn folder(&self, why: io::Error) -> ToolError {
         ToolError::Folder { path: self.cache.clone(), why }
     }
+}
+
+/// Whether the program itself has shown that it cannot run alone, as against the cell that could not be made for it now.
+fn needs_more(why: &ChildError) -> bool {
+    let ChildError::Failed { status, complaint } = why else { return false };
+    let says = |words: &[&str]| words.iter().any(|words| complaint.contains(words));
+    let of_the_moment = says(&["memory", "temporarily unavailable"]);
+    let of_the_cell = ["unshare: ", "prlimit: "].iter().any(|who| complaint.starts_with(who));
+    let cannot_start = says(&["No such file or directory", "Permission denied", "Exec format error"]);
+    status.code().is_some() && !of_the_moment && (!of_the_cell || cannot_start)
 }
 
 fn explain(name: &'static str, why: ChildError) -> ToolError {
@@ -253,3 +283,6 @@ fn identity(program: &Path) -> String {
         about.and_then(|about| about.modified().ok()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     format!("{} {bytes} {}", program.display(), changed.unwrap_or_default().as_nanos())
 }
+
+#[cfg(test)]
+mod tests;
