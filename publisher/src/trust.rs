@@ -6,7 +6,7 @@ use cdn::document::{Document, Root};
 use cdn::envelope::Role;
 use cdn::trust::{RootRefused, Trust};
 use cdn::{Key, ProjectName, Secret, SigningKey};
-use store::{Store, StoreError};
+use store::{Cause, Store, StoreError};
 
 /// Why the fleet's keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +51,29 @@ pub fn read_roots(path: &Path) -> Result<Trust, TrustError> {
     })
 }
 
-/// Goes on through the roots that the store holds.
+/// Goes on through the roots that the store holds. What lies there and is no next root is said and left alone: whoever
+/// may write to the store does not stop a publisher by it.
 pub async fn follow_roots(mut trust: Trust, store: &Store) -> Result<Trust, TrustError> {
     while let Some(version) = trust.next_version() {
-        let Some(found) = store.get(&Key::Root(version)).await? else { break };
-        trust = trust.advance(&found.bytes)?;
+        let refused = match store.get(&Key::Root(version)).await {
+            Ok(None) => break,
+            Ok(Some(found)) => match trust.advance(&found.bytes) {
+                Ok(next) => {
+                    trust = next;
+                    continue;
+                }
+                Err(why) => why.to_string(),
+            },
+            Err(StoreError { cause: cause @ Cause::TooLarge { .. }, .. }) => cause.to_string(),
+            Err(error) => return Err(error.into()),
+        };
+        let stays = trust.version();
+        tracing::error!(
+            root = version,
+            reason = refused,
+            "the store's next root is not believed, and root {stays} goes on to count; look at who has written it"
+        );
+        break;
     }
     Ok(trust)
 }

@@ -216,6 +216,22 @@ async fn c6_a_release_that_the_api_has_not_heard_of_is_registered_by_the_next_ru
 }
 
 #[tokio::test]
+async fn a11_a_next_root_that_is_none_stops_no_publisher() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    let wanted = from_folder(folder.path(), "");
+    let stranger = std::fs::read(Bench::new().path("root.json")).unwrap();
+    for garbage in [b"{}".to_vec(), stranger, vec![b' '; 10 << 20]] {
+        write(&bench.path("store"), &Key::Root(2).path(), garbage);
+        let publisher = bench.publisher().await;
+        publisher.follow_roots().await.unwrap();
+        publisher.publish(&wanted, &Silent).await.unwrap();
+    }
+    assert_eq!(head_of(&bench).await.service, service());
+}
+
+#[tokio::test]
 async fn a_head_that_no_publisher_has_signed_is_refused_and_left_alone() {
     let bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();
