@@ -1,6 +1,8 @@
 //! Plain manifests: the same bundle from git or from a directory, in any order of files, whatever is not an object.
 
-use crate::bench::{Bay, from_folder, from_git};
+use cdn::wire::{HelmRenderer, WantedService};
+
+use crate::bench::{Bay, charted, from_folder, from_git, kustomized};
 use crate::repo::{Repo, copy, examples, map, write};
 
 #[tokio::test]
@@ -17,6 +19,40 @@ async fn b11_the_same_files_give_the_same_bundle_from_git_and_from_a_directory()
         assert!(!git.bundle.is_empty());
         assert_eq!(git.revision.id, repo.head());
         assert!(folder.revision.id.starts_with("sha256:"), "{}", folder.revision.id);
+    }
+}
+
+/// The same input, the same T: from git or from a directory, whatever the order in which files came to lie there.
+#[tokio::test]
+async fn b11_plain_kustomize_and_helm_give_one_digest_from_git_and_from_directories_of_any_order() {
+    let bay = Bay::new().await;
+    let many = |at: &'static str| {
+        (0..30).map(move |index| (format!("{at}/m{index}.yaml"), map(&format!("m{index}"), "1")))
+    };
+    let names: String = (0..30).rev().map(|index| format!("- m{index}.yaml\n")).collect();
+    let mut files: Vec<(String, String)> = many("p").chain(many("k")).chain(many("c/templates")).collect();
+    files.push(("k/kustomization.yaml".to_owned(), format!("resources:\n{names}")));
+    files.push(("c/Chart.yaml".to_owned(), "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned()));
+    let (forward, backward) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let repo = Repo::new();
+    for (path, text) in &files {
+        write(forward.path(), path, text);
+        repo.write(path, text);
+    }
+    for (path, text) in files.iter().rev() {
+        write(backward.path(), path, text);
+    }
+    repo.commit("all");
+    let renderers: [(&str, fn(WantedService) -> WantedService); 3] =
+        [("p", |plain| plain), ("k", kustomized), ("c", |plain| charted(plain, HelmRenderer::default()))];
+    for (path, renderer) in renderers {
+        let one = bay.render(renderer(from_git(&repo.url(), path))).await.unwrap();
+        assert_eq!(one.bundle.len(), 30, "{path}");
+        for folder in [&forward, &backward] {
+            let other = bay.render(renderer(from_folder(folder.path(), path))).await.unwrap();
+            assert_eq!(other.digest, one.digest, "{path}");
+            assert_eq!(other.tar, one.tar, "{path}");
+        }
     }
 }
 
