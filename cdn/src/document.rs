@@ -13,7 +13,7 @@ mod values;
 
 pub use desired::{APPROVAL_TYPE, Approval, Desired, Named, Removal, RemovalMode};
 pub use head::Head;
-pub use hold::{Hold, HoldReason, hold_digest};
+pub use hold::{Hold, HoldClass, HoldReason, hold_digest};
 pub use release::{Release, Revision, Stored};
 pub use report::{Health, Report, ServiceReport, Sync, Usage};
 pub use root::{Floors, Roles, Root};

@@ -25,8 +25,19 @@ pub struct Hold {
     pub digest: Option<Digest>,
 }
 
+/// What may resolve a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldClass {
+    /// Somebody's doing, or another part of the fleet's.
+    Lasting,
+    /// Often nothing but time: another look soon is worth it.
+    Passing,
+    /// Something should be deleted and is not: mostly a person's yes.
+    Prune,
+}
+
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $name:ident => $next:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident, $class:ident => $next:literal,)+) => {
         /// Why something is held. The codes are stable: the same in CLI, UI, API and metrics.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum HoldReason {
@@ -45,6 +56,11 @@ macro_rules! reasons {
                 match self { $(Self::$name => stringify!($name),)+ Self::Unknown => "Unknown" }
             }
 
+            /// What may resolve it.
+            pub const fn class(self) -> HoldClass {
+                match self { $(Self::$name => HoldClass::$class,)+ Self::Unknown => HoldClass::Lasting }
+            }
+
             /// What a person should do next.
             pub const fn next(self) -> &'static str {
                 match self { $(Self::$name => $next,)+ Self::Unknown => "Upgrade this program to read the reason." }
@@ -55,69 +71,73 @@ macro_rules! reasons {
 
 reasons! {
     /// A document older than the last one accepted was served for a while.
-    RollbackRefused => "Find out which origin or api serves old documents; the cluster keeps running the newer one.",
+    RollbackRefused, Lasting => "Find out which origin or api serves old documents; the cluster keeps running the newer one.",
     /// Two different assignments carry the same sequence.
-    SeqConflict => "Two apis sign for this fleet from different databases: stop one of them.",
+    SeqConflict, Lasting => "Two apis sign for this fleet from different databases: stop one of them.",
     /// A document for another cluster or fleet was served.
-    WrongCluster => "Check the cache in front of the api: it serves one cluster's answer to another.",
+    WrongCluster, Lasting => "Check the cache in front of the api: it serves one cluster's answer to another.",
     /// A signature is missing, wrong, or by a key that root does not list.
-    NotSigned => "Check that the api's and publishers' keys are those that the newest root lists.",
+    NotSigned, Lasting => "Check that the api's and publishers' keys are those that the newest root lists.",
     /// The last accepted assignment has expired and no newer one could be had.
-    Stale => "Check the connection to the api; the cluster keeps running and repairing what it has.",
+    Stale, Lasting => "Check the connection to the api; the cluster keeps running and repairing what it has.",
     /// What the agent knew of keys and sequences is lost while objects of ours exist.
-    TrustLost => "Nothing is pruned before one clean full pass; restore the state folder if there is a copy.",
+    TrustLost, Lasting => "Nothing is pruned before one clean full pass; restore the state folder if there is a copy.",
     /// Two agents use one identity.
-    DuplicateIdentity => "Stop the copy and let it join anew.",
+    DuplicateIdentity, Lasting => "Stop the copy and let it join anew.",
     /// The state on disk belongs to another cluster.
-    WrongHome => "This is a copied state folder: remove it here and join anew.",
+    WrongHome, Lasting => "This is a copied state folder: remove it here and join anew.",
     /// The clock is far from the server's.
-    ClockSkew => "Set the site's clock.",
+    ClockSkew, Lasting => "Set the site's clock.",
     /// Stored bytes are not what was signed, at every origin.
-    ContentMismatch => "Check the named origin; the service stays at its previous release.",
+    ContentMismatch, Lasting => "Check the named origin; the service stays at its previous release.",
     /// A release, bundle or document cannot be had from any origin.
-    ContentUnavailable => "Check that the store and its CDN can be reached and hold the object.",
+    ContentUnavailable, Lasting => "Check that the store and its CDN can be reached and hold the object.",
     /// A release is signed but not acceptable: another service's, or below the lowest sequence.
-    ReleaseRefused => "Assign a release of this service at or above its min_seq.",
+    ReleaseRefused, Lasting => "Assign a release of this service at or above its min_seq.",
     /// A bundle is what was signed, but cannot be used.
-    BundleRefused => "Publish the service anew with a current publisher.",
+    BundleRefused, Lasting => "Publish the service anew with a current publisher.",
     /// Two objects of one identity after the namespace was filled in.
-    DuplicateObject => "Remove one of the two from the source.",
+    DuplicateObject, Lasting => "Remove one of the two from the source.",
     /// Another service or tool owns the object.
-    OwnedBy => "Let one of the two give the object up, or name the former service in `formerly`.",
+    OwnedBy, Lasting => "Let one of the two give the object up, or name the former service in `formerly`.",
     /// Another field manager owns fields that the service declares.
-    Conflict => "Decide who owns the field; remove it from the source or from the other tool.",
+    Conflict, Lasting => "Decide who owns the field; remove it from the source or from the other tool.",
+    /// Somebody changes an object back each time that it is repaired.
+    Fighting, Lasting => "Decide who owns the field: remove it from the source, or from what else writes it.",
     /// A field that cannot change was changed.
-    ImmutableChange => "Revert the field, or delete the object so that it is made anew.",
+    ImmutableChange, Lasting => "Revert the field, or delete the object so that it is made anew.",
     /// The object's namespace is being deleted.
-    NamespaceTerminating => "Wait until the namespace is gone; the object is applied again then.",
+    NamespaceTerminating, Lasting => "Wait until the namespace is gone; the object is applied again then.",
     /// The cluster does not serve the kind.
-    KindNotServed => "Install the CustomResourceDefinition, or remove the object.",
+    KindNotServed, Lasting => "Install the CustomResourceDefinition, or remove the object.",
     /// The cluster cannot say at present whether it serves the kind.
-    KindUnknown => "Check the APIService or webhook that serves this group; nothing of it is pruned meanwhile.",
+    KindUnknown, Passing => "Check the APIService or webhook that serves this group; nothing of it is pruned meanwhile.",
     /// The agent may not do this.
-    Forbidden => "Give the agent's ServiceAccount the named verb, or remove the object.",
+    Forbidden, Lasting => "Give the agent's ServiceAccount the named verb, or remove the object.",
     /// The API server or an admission policy rejects the object.
-    Rejected => "Correct the object as the message says, and publish again.",
+    Rejected, Lasting => "Correct the object as the message says, and publish again.",
     /// Applying failed for another cause; it is tried again.
-    ApplyFailed => "Nothing, if it goes away by itself; else read the message.",
+    ApplyFailed, Passing => "Nothing, if it goes away by itself; else read the message.",
     /// More would be deleted than the budget allows.
-    PruneBudget => "Look at the list and approve the hold, or correct the source.",
+    PruneBudget, Prune => "Look at the list and approve the hold, or correct the source.",
     /// A protected kind would be deleted.
-    NeedsConfirm => "Look at the object and approve the hold, or keep it in the source.",
+    NeedsConfirm, Prune => "Look at the object and approve the hold, or keep it in the source.",
+    /// A definition would be deleted whose kind others use.
+    InUse, Prune => "Delete the objects of the kind that are not of this service, or keep the definition in the source.",
     /// Something of the service could not be applied in this pass, so nothing of it is pruned.
-    PruneWaits => "Resolve the service's other holds first.",
+    PruneWaits, Prune => "Resolve the service's other holds first.",
     /// The target cannot delete.
-    PruneUnsupported => "Remove the object by hand.",
+    PruneUnsupported, Prune => "Remove the object by hand.",
     /// The object is being deleted and something keeps it.
-    Deleting => "Look at the object's finalizers.",
+    Deleting, Passing => "Look at the object's finalizers.",
     /// A service that this one depends on is not ready.
-    DependencyNotReady => "Resolve the holds of the service it waits for.",
+    DependencyNotReady, Lasting => "Resolve the holds of the service it waits for.",
     /// A service is no longer in the set, and nothing said that it is to be removed.
-    Unassigned => "Remove the service properly, or assign it again; it is kept but no longer repaired.",
+    Unassigned, Lasting => "Remove the service properly, or assign it again; it is kept but no longer repaired.",
     /// A workload has not become healthy in time.
-    Stalled => "Look at the object's events and conditions.",
+    Stalled, Lasting => "Look at the object's events and conditions.",
     /// The state folder cannot be written.
-    StateUnwritable => "Free space in or repair the agent's state folder; repair of what runs goes on from memory.",
+    StateUnwritable, Lasting => "Free space in or repair the agent's state folder; repair of what runs goes on from memory.",
 }
 
 /// The digest that a person approves: over the cluster, the service, T and the sorted list of objects. The agent
