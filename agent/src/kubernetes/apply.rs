@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Ask};
 use super::live::{live, managed_fields};
+use super::ownership::Legacy;
 use super::refusal::{Act, refusal};
 use super::resource::{Resource, segment};
 use super::trouble::Trouble;
@@ -28,7 +29,11 @@ pub(super) struct Applied {
 }
 
 /// Applies an object to where its kind is served.
-pub(super) async fn apply(api: &Api, resource: &Resource, prepared: &Prepared) -> Result<Applied, Refusal> {
+pub(super) async fn apply(
+    api: &Api,
+    resource: &Resource,
+    prepared: &Prepared,
+) -> Result<Applied, Refusal> {
     let (id, manager) = (prepared.object.id(), field_manager(&prepared.service));
     let patch = Patch {
         api,
@@ -47,9 +52,10 @@ pub(super) async fn apply(api: &Api, resource: &Resource, prepared: &Prepared) -
     if !created && prepared.seen.is_none() && !ownership::is_alone(managed_fields(&object), &manager) {
         return Err(give_back(api, resource, prepared, &object).await);
     }
-    if !created && ownership::has_legacy(managed_fields(&object)) {
+    let legacy = Legacy::of(&prepared.object.value());
+    if !created && legacy.is_in(managed_fields(&object)) {
         let uid = uid(&object).unwrap_or_default();
-        let taken_over = |managed: &[Value]| ownership::without_legacy(managed, &manager);
+        let taken_over = |managed: &[Value]| legacy.taken_over(managed, &manager);
         if rewrite::managed_fields(api, resource, id, uid, taken_over).await? {
             (status, object) = patch.send_or_take_back(true).await?;
         }

@@ -9,8 +9,13 @@ use serde_json::{Map, Value, json};
 /// The managers of tools that declare whole objects from a person's hand, and leave fields behind for ever when nobody
 /// takes their entry over (FAULTS F25).
 const LEGACY: [&str; 3] = ["kubectl-client-side-apply", "before-first-apply", "helm"];
+
 /// How every field manager of ours begins.
 const OURS: &str = "windlass/";
+
+/// Where an object says how many replicas it wants, and an entry that it owns them.
+const REPLICAS: &str = "/spec/replicas";
+const OWNED_REPLICAS: &str = "/fieldsV1/f:spec/f:replicas";
 
 /// The digest of what a repair would look at. Kubernetes takes a field out of an apply's entry as soon as someone else
 /// changes its value, so the entries of ours, with their times, change whenever a declared field does - and stay when a
@@ -23,20 +28,63 @@ pub(super) fn content(uid: &str, entries: &[Value]) -> Digest {
 /// A manager, none of ours, that owns `spec.replicas`; whoever set it through the scale subresource stands before others
 /// (FAULTS F11).
 pub(super) fn scaler(entries: &[Value]) -> Option<String> {
-    let owns = |entry: &&Value| !is_ours(entry) && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some();
+    let owns = |entry: &&Value| !is_ours(entry) && entry.pointer(OWNED_REPLICAS).is_some();
     let owners = || entries.iter().filter(owns);
     let by_scale = owners().find(|entry| text(entry, "subresource") == "scale");
     by_scale.or_else(|| owners().next()).map(|entry| text(entry, "manager").to_owned())
 }
 
-/// Whether there is an entry that a first apply of ours has to take over.
-pub(super) fn has_legacy(entries: &[Value]) -> bool {
-    entries.iter().any(is_legacy)
+/// What a first apply of ours takes over from the tools that declared the object before us.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Legacy {
+    /// Whether `spec.replicas` stays theirs: a field that we took over and do not declare would fall back to its
+    /// default, and scale a workload down that an autoscaler has not touched yet (FAULTS F11).
+    leaves_replicas: bool,
 }
 
-/// The entries after `manager` has taken over what tools before it declared, or none when there is nothing.
-pub(super) fn without_legacy(entries: &[Value], manager: &str) -> Option<Vec<Value>> {
-    taken_over(entries, manager, is_legacy)
+impl Legacy {
+    /// What is taken over where this object is applied.
+    pub(super) fn of(object: &Value) -> Self {
+        Self { leaves_replicas: object.pointer(REPLICAS).is_none() }
+    }
+
+    /// Whether an entry has something to be taken over.
+    pub(super) fn is_in(self, entries: &[Value]) -> bool {
+        entries.iter().any(|entry| self.takes(entry))
+    }
+
+    /// The entries after `manager` has taken over what tools before it declared, or none when there is nothing.
+    pub(super) fn taken_over(self, entries: &[Value], manager: &str) -> Option<Vec<Value>> {
+        let mut after = taken_over(entries, manager, |entry| self.takes(entry))?;
+        if self.leaves_replicas {
+            let owns_replicas = |entry: &&Value| self.takes(entry) && entry.pointer(OWNED_REPLICAS).is_some();
+            let gone = |entry: &&Value| !after.contains(entry);
+            let stays: Vec<Value> =
+                entries.iter().filter(owns_replicas).filter(gone).map(with_only_replicas).collect();
+            after.iter_mut().take(1).for_each(drop_replicas);
+            after.extend(stays);
+        }
+        Some(after)
+    }
+
+    fn takes(self, entry: &Value) -> bool {
+        is_legacy(entry) && !(self.leaves_replicas && *entry == with_only_replicas(entry))
+    }
+}
+
+fn with_only_replicas(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    entry["fieldsV1"] = json!({"f:spec": {"f:replicas": {}}});
+    entry
+}
+
+fn drop_replicas(entry: &mut Value) {
+    let Some(fields) = entry.get_mut("fieldsV1").and_then(Value::as_object_mut) else { return };
+    let Some(spec) = fields.get_mut("f:spec").and_then(Value::as_object_mut) else { return };
+    // An empty set of fields would stand for the whole specification.
+    if spec.remove("f:replicas").is_some() && spec.is_empty() {
+        fields.remove("f:spec");
+    }
 }
 
 /// The entries after `manager` has taken over what the managers `former` applied, or none when there is nothing.

@@ -1,6 +1,8 @@
 use super::*;
 
 const WEB: &str = "windlass/default/web";
+/// Of an object that declares its replicas.
+const WHOLE: Legacy = Legacy { leaves_replicas: false };
 
 fn entry(manager: &str, operation: &str, fields: impl Into<Value>) -> Value {
     json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": "2024-01-01T00:00:00Z",
@@ -23,32 +25,32 @@ fn f25_what_kubectl_declared_becomes_ours_and_nothing_of_others_is_touched() {
         other.clone(),
         entry(WEB, "Apply", image()),
     ];
-    let after = without_legacy(&entries, WEB).unwrap();
+    let after = WHOLE.taken_over(&entries, WEB).unwrap();
     let fields = json!({"f:spec": {"f:paused": {}, "f:containers": {"k:{\"name\":\"web\"}":
         {".": {}, "f:args": {}, "f:image": {}}}}});
     assert_eq!(after, [entry(WEB, "Apply", fields), other]);
-    assert!(has_legacy(&entries) && !has_legacy(&after));
-    assert_eq!(without_legacy(&after, WEB), None);
+    assert!(WHOLE.is_in(&entries) && !WHOLE.is_in(&after));
+    assert_eq!(WHOLE.taken_over(&after, WEB), None);
 }
 
 #[test]
 fn f25_a_first_entry_of_kubectl_alone_is_renamed() {
     let entries = [entry("kubectl-client-side-apply", "Update", image())];
-    assert_eq!(without_legacy(&entries, WEB).unwrap(), [entry(WEB, "Apply", image())]);
+    assert_eq!(WHOLE.taken_over(&entries, WEB).unwrap(), [entry(WEB, "Apply", image())]);
 }
 
 #[test]
 fn an_entry_in_another_version_is_left_alone() {
     let mut old = entry("kubectl-client-side-apply", "Update", image());
     old["apiVersion"] = "extensions/v1beta1".into();
-    assert_eq!(without_legacy(&[old, entry(WEB, "Apply", image())], WEB), None);
+    assert_eq!(WHOLE.taken_over(&[old, entry(WEB, "Apply", image())], WEB), None);
 }
 
 #[test]
 fn a_persons_edits_and_another_service_are_not_legacy() {
     for manager in ["kubectl-edit", "kubectl", "windlass/default/api", "argocd-controller"] {
         let entries = [entry(manager, "Update", image()), entry(manager, "Apply", image())];
-        assert_eq!(without_legacy(&entries, WEB), None, "{manager}");
+        assert_eq!(WHOLE.taken_over(&entries, WEB), None, "{manager}");
     }
 }
 
@@ -97,4 +99,22 @@ fn f11_whoever_set_the_replicas_is_named_and_the_scale_subresource_comes_first()
     assert_eq!(scaler(&[ours.clone(), edited.clone(), scaled]).as_deref(), Some("kube-controller-manager"));
     assert_eq!(scaler(&[ours.clone(), edited]).as_deref(), Some("kubectl-edit"));
     assert_eq!(scaler(&[ours, entry("kubectl-edit", "Update", image())]), None);
+}
+
+#[test]
+fn f11_replicas_that_we_do_not_declare_stay_with_whoever_declared_them() {
+    let scaled = Legacy::of(&json!({"spec": {"paused": false}}));
+    let of = |fields: Value| entry("helm", "Update", fields);
+    let replicas = json!({"f:spec": {"f:replicas": {}}});
+    let entries = [of(json!({"f:spec": {"f:replicas": {}, "f:paused": {}}})), entry(WEB, "Apply", image())];
+    let after = scaled.taken_over(&entries, WEB).unwrap();
+    let fields = json!({"f:spec": {"f:paused": {}, "f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:image": {}}}}});
+    assert_eq!(after, [entry(WEB, "Apply", fields), of(replicas.clone())]);
+    assert!(!scaled.is_in(&after), "what stays is not looked at again");
+    assert_eq!(scaled.taken_over(&after, WEB), None);
+    // Nothing of the specification but its replicas: no empty set of fields is left of it.
+    let entries = [of(json!({"f:metadata": {"f:labels": {}}, "f:spec": {"f:replicas": {}}}))];
+    let after = scaled.taken_over(&entries, WEB).unwrap();
+    assert_eq!(after, [entry(WEB, "Apply", json!({"f:metadata": {"f:labels": {}}})), of(replicas)]);
+    assert!(Legacy::of(&json!({"spec": {"replicas": 2}})).is_in(&after), "declared, they are ours");
 }
