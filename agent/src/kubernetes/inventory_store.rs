@@ -152,7 +152,8 @@ impl Store<'_> {
             let answer = self.api.send(Ask::list(path)).await?;
             let page: Page = serde_json::from_slice(&answer.body)
                 .map_err(|_| Trouble::Garbage("no list of ConfigMaps".to_owned()))?;
-            all.extend(page.items);
+            // What else carries our label is a stranger's, and stays.
+            all.extend(page.items.into_iter().filter(|one| is_named_as_ours(&one.metadata.name)));
             if page.metadata.next.is_empty() {
                 return Ok(all);
             }
@@ -241,12 +242,8 @@ impl Store<'_> {
 /// A namespace, as something to read and to delete.
 pub(super) fn namespace(name: &str) -> (Resource, ObjectId) {
     let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
-    let id = ObjectId {
-        group: String::new(),
-        kind: kind.kind.clone(),
-        namespace: None,
-        name: name.to_owned(),
-    };
+    let id =
+        ObjectId { group: String::new(), kind: kind.kind.clone(), namespace: None, name: name.to_owned() };
     (Resource { kind, plural: "namespaces".to_owned(), namespaced: false }, id)
 }
 
@@ -257,6 +254,11 @@ fn resource() -> Resource {
 
 fn name(digest: Digest) -> String {
     format!("{INDEX}-{}", &digest.hex()[..32])
+}
+
+fn is_named_as_ours(name: &str) -> bool {
+    let rest = name.strip_prefix(INDEX);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn names_namespace(trouble: &Trouble) -> bool {

@@ -68,24 +68,29 @@ impl Books {
             None
         });
         let there = match target.load_inventory().await {
-            Ok(Some(kept)) => Inventory::from_shards(&kept)
-                .inspect_err(|error| tracing::warn!(%error, "the inventory in the target is not used"))
-                .ok(),
-            Ok(None) => None,
+            Ok(Some(kept)) => Inventory::from_shards(&kept).map(Some).map_err(|error| error.to_string()),
+            Ok(None) => Ok(None),
+            // What is there and not whole is no inventory; to ask again would make it no better.
+            Err(refusal) if refusal.reason == HoldReason::TrustLost => Err(refusal.message),
             Err(refusal) if !refusal.retry || here.is_some() => {
                 tracing::warn!(error = %refusal, "the inventory in the target is not used");
-                None
+                Ok(None)
             }
             Err(refusal) => {
                 let message = format!("the inventory cannot be read: {refusal}");
                 return Err(Held::cluster(refusal.reason, message));
             }
         };
+        let damaged = there.is_err();
+        let there = there.unwrap_or_else(|error| {
+            tracing::warn!(error, "the inventory in the target is damaged and not used");
+            None
+        });
         let found = here.is_some() || there.is_some();
         let newest = [&here, &there].into_iter().flatten().max_by_key(|inventory| inventory.number);
         self.inventory = newest.cloned().unwrap_or_default();
         // An inventory without trusted state, or trusted state without an inventory: one of the two was lost.
-        self.lost = if self.trusted { !found } else { !self.inventory.is_empty() };
+        self.lost = if self.trusted { !found } else { damaged || !self.inventory.is_empty() };
         if self.lost {
             tracing::warn!("state was lost: nothing is deleted before one clean full pass");
         }
