@@ -32,7 +32,7 @@ use cdn::{ObjectId, ServiceName};
 use crate::target::{
     Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded,
 };
-use api::Api;
+use api::ApiServer;
 use glances::Glances;
 use inventory_store::Store;
 use observe::Eye;
@@ -43,7 +43,7 @@ use served::Catalog;
 /// A cluster, by its API server.
 #[derive(Debug)]
 pub struct Kubernetes {
-    api: Api,
+    api: ApiServer,
     catalog: Catalog,
     glances: Glances,
     /// The agent's own namespace.
@@ -55,7 +55,7 @@ impl Kubernetes {
     /// not answer at present is answered by each call's refusal.
     pub async fn connect(settings: &KubernetesSettings) -> anyhow::Result<Self> {
         Ok(Self {
-            api: Api::connect(settings).await?,
+            api: ApiServer::connect(settings).await?,
             catalog: Catalog::default(),
             glances: Glances::default(),
             namespace: settings.namespace.clone(),

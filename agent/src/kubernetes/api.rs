@@ -1,4 +1,4 @@
-//! `Api`: the one way to the API server. Every request is bounded in time, every answer in bytes, and all of them
+//! `ApiServer`: the one way to the API server. Every request is bounded in time, every answer in bytes, and all of them
 //! together in number; nothing is retried but what the server asked to send later (429), and that with an end.
 
 use std::fmt;
@@ -27,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to one API server.
-pub(super) struct Api {
+pub(super) struct ApiServer {
     client: Client,
     places: Semaphore,
     /// No request is sent before this moment: the server said that it has too much to do.
@@ -105,7 +105,7 @@ impl Ask {
     }
 }
 
-impl Api {
+impl ApiServer {
     /// Reads the configuration; no request is sent.
     pub(super) async fn connect(settings: &KubernetesSettings) -> anyhow::Result<Self> {
         program::install_crypto();
@@ -177,9 +177,9 @@ impl Api {
     }
 }
 
-impl fmt::Debug for Api {
+impl fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("ApiServer").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use kube::core::Status;
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::live::{live, managed_fields};
 use super::ownership::Legacy;
 use super::refusal::{Act, refusal};
@@ -30,7 +30,7 @@ pub(super) struct Applied {
 
 /// Applies an object to where its kind is served.
 pub(super) async fn apply(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     prepared: &Prepared,
 ) -> Result<Applied, Refusal> {
@@ -69,7 +69,7 @@ pub(super) async fn apply(
 
 /// One object's apply, to be sent once or twice.
 struct Patch<'a> {
-    api: &'a Api,
+    api: &'a ApiServer,
     resource: &'a Resource,
     id: &'a ObjectId,
     path: String,
@@ -122,7 +122,7 @@ impl Patch<'_> {
 
 /// Somebody created the object between our look and our apply, and nothing in it contradicts us: it is theirs until the
 /// next pass has looked at it and decided.
-async fn give_back(api: &Api, resource: &Resource, prepared: &Prepared, object: &Value) -> Refusal {
+async fn give_back(api: &ApiServer, resource: &Resource, prepared: &Prepared, object: &Value) -> Refusal {
     let (id, uid) = (prepared.object.id(), uid(object).unwrap_or_default());
     if let Err(refusal) = release::release(api, resource, id, uid, &prepared.service).await {
         return refusal;

@@ -5,14 +5,14 @@ use cdn::document::HoldReason;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::refusal::{Act, refusal};
 use super::resource::Resource;
 use crate::target::{Deleted, Refusal};
 
 /// Deletes it; what it owns goes in the background.
 pub(super) async fn delete(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     id: &ObjectId,
     uid: &str,

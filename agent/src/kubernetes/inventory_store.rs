@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::delete::delete;
 use super::observe;
 use super::refusal::{Act, refusal};
@@ -31,7 +31,7 @@ const PAGE: usize = 8;
 /// Where the inventory lies.
 #[derive(Debug)]
 pub(super) struct Store<'a> {
-    pub(super) api: &'a Api,
+    pub(super) api: &'a ApiServer,
     /// The agent's own namespace.
     pub(super) namespace: &'a str,
 }

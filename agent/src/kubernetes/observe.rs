@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use serde_json::Value;
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::glances::Glances;
 use super::list::read_page;
 use super::live::{identity, live};
@@ -31,7 +31,7 @@ const READS: usize = 16;
 /// What looks, and what remembers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Eye<'a> {
-    pub(super) api: &'a Api,
+    pub(super) api: &'a ApiServer,
     pub(super) glances: &'a Glances,
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn read(eye: Eye<'_>, resource: &Resource, id: &ObjectId) -> Se
 
 /// One object as it is, or none where that is proved.
 pub(super) async fn fetch(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     id: &ObjectId,
     metadata_only: bool,

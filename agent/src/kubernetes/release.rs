@@ -4,7 +4,7 @@
 use cdn::{ObjectId, ServiceName};
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::ApiServer;
 use super::live::managed_fields;
 use super::resource::Resource;
 use super::{ownership, rewrite};
@@ -12,7 +12,7 @@ use crate::target::{ADOPTED, OWNER, Refusal, field_manager};
 
 /// Takes `service`'s marks and ownership from an object.
 pub(super) async fn release(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     id: &ObjectId,
     uid: &str,

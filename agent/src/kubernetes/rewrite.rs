@@ -6,7 +6,7 @@ use cdn::document::HoldReason;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::live::managed_fields as managed;
 use super::observe::fetch;
 use super::refusal::{Act, refusal};
@@ -22,7 +22,7 @@ const MANAGER: &str = "windlass";
 /// Replaces the entries by what `change` makes of them; says whether there was anything to change. An object that is
 /// gone or has another UID by now is left alone.
 pub(super) async fn managed_fields(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     id: &ObjectId,
     uid: &str,
@@ -39,7 +39,7 @@ pub(super) fn replace(managed: &[Value]) -> Value {
 
 /// Patches an object by the operations that `change` makes of it, if any.
 pub(super) async fn patch(
-    api: &Api,
+    api: &ApiServer,
     resource: &Resource,
     id: &ObjectId,
     uid: &str,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
-use super::api::{Api, Ask};
+use super::api::{ApiServer, Ask};
 use super::resource::{Resource, version_path};
 use crate::target::{KindRef, Served};
 use evidence::{Document, Registration};
@@ -53,7 +53,7 @@ type Documents = BTreeMap<(String, String), Document>;
 
 /// How each kind stands, asked anew.
 pub(super) async fn served(
-    api: &Api,
+    api: &ApiServer,
     catalog: &Catalog,
     kinds: &BTreeSet<KindRef>,
 ) -> BTreeMap<KindRef, Served> {
@@ -80,7 +80,7 @@ pub(super) async fn served(
 
 /// Waits until each kind is served in just its version, at most `within`.
 pub(super) async fn wait_served(
-    api: &Api,
+    api: &ApiServer,
     catalog: &Catalog,
     kinds: &BTreeSet<KindRef>,
     within: Duration,
@@ -106,7 +106,7 @@ fn is_listed(documents: &Documents, kind: &KindRef) -> bool {
     document.is_some_and(|document| document.get(&kind.kind).is_some())
 }
 
-async fn documents(api: &Api, versions: BTreeSet<(String, String)>) -> Documents {
+async fn documents(api: &ApiServer, versions: BTreeSet<(String, String)>) -> Documents {
     let ask = |(group, version): (String, String)| async {
         let answer = api.send(Ask::list(version_path(&group, &version))).await;
         let document = Document::read(&group, &version, answer);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kubernetes::api::{Answer, Api, Ask};
+use crate::kubernetes::api::{Answer, ApiServer, Ask};
 use crate::kubernetes::list::read_page;
 use crate::kubernetes::resource::{Resource, segment};
 use crate::kubernetes::trouble::Trouble;
@@ -107,7 +107,7 @@ impl Registration {
 }
 
 /// Every [`Registration`] of these groups.
-pub(super) async fn registrations(api: &Api, groups: &BTreeSet<&str>) -> Result<Vec<Registration>, String> {
+pub(super) async fn registrations(api: &ApiServer, groups: &BTreeSet<&str>) -> Result<Vec<Registration>, String> {
     let path = "/apis/apiregistration.k8s.io/v1/apiservices".to_owned();
     let list: Value = read(api, Ask::list(path)).await?;
     let items = list.get("items").and_then(Value::as_array).filter(|items| !items.is_empty());
@@ -129,7 +129,7 @@ pub(super) async fn registrations(api: &Api, groups: &BTreeSet<&str>) -> Result<
 
 /// All definitions of these groups. Their names end in the group, so the list needs only metadata: definitions are long.
 pub(super) async fn definitions(
-    api: &Api,
+    api: &ApiServer,
     groups: &BTreeSet<&str>,
     most: usize,
 ) -> Result<Vec<Definition>, String> {
@@ -161,7 +161,7 @@ pub(super) async fn definitions(
     Ok(definitions)
 }
 
-async fn read<T: DeserializeOwned>(api: &Api, ask: Ask) -> Result<T, String> {
+async fn read<T: DeserializeOwned>(api: &ApiServer, ask: Ask) -> Result<T, String> {
     let path = ask.path.clone();
     let answer = api.send(ask).await.map_err(|trouble| format!("{path}: {trouble}"))?;
     serde_json::from_slice(&answer.body).map_err(|_| format!("{path}: no JSON of the expected form"))
