@@ -10,23 +10,23 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use crate::Site;
+use crate::Shelf;
 use crate::body::{self, Counted, Inner};
 use crate::conditions::{self, Wanted};
-use crate::connection::Flight;
 use crate::content::{Content, Piece};
+use crate::open::Flight;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub(crate) async fn to<B>(request: Request<B>, site: Arc<Site>, flight: Flight) -> Response<Counted> {
-    let served = site.served.clone();
-    let mut answer = found(request, site).await;
+pub(crate) async fn to<B>(request: Request<B>, shelf: Arc<Shelf>, flight: Flight) -> Response<Counted> {
+    let served = shelf.served.clone();
+    let mut answer = found(request, shelf).await;
     answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     served.answered(answer.status());
     answer.map(|inner| Counted::new(inner, served, flight))
 }
 
-async fn found<B>(request: Request<B>, site: Arc<Site>) -> Response<Inner> {
+async fn found<B>(request: Request<B>, shelf: Arc<Shelf>) -> Response<Inner> {
     let method = request.method();
     if method != Method::GET && method != Method::HEAD {
         let mut answer = refusal(StatusCode::METHOD_NOT_ALLOWED, "no-store", "only GET and HEAD\n");
@@ -36,7 +36,7 @@ async fn found<B>(request: Request<B>, site: Arc<Site>) -> Response<Inner> {
     let Some(key) = Key::parse(request.uri().path()) else { return absent(method) };
     let (method, headers) = (method.clone(), request.headers().clone());
     let looked_up = tokio::task::spawn_blocking(move || {
-        let Some(content) = Content::open(&site.directory, &key)? else { return Ok(absent(&method)) };
+        let Some(content) = Content::open(&shelf.directory, &key)? else { return Ok(absent(&method)) };
         if conditions::not_modified(&headers, &content.etag) {
             return Ok(headed(StatusCode::NOT_MODIFIED, &key, &content.etag, body::empty()));
         }

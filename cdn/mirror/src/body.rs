@@ -12,8 +12,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-use crate::connection::Flight;
 use crate::content::Piece;
+use crate::open::Flight;
 use crate::served::Served;
 
 /// What is read from a file at once.

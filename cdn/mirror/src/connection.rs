@@ -1,21 +1,19 @@
 //! One connection: TLS where wanted, HTTP/1.1 or HTTP/2 as the client speaks, and an end for who holds it for nothing.
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
-use crate::{Site, answer};
+use crate::open::{Activity, Flight, Held};
+use crate::{Shelf, answer};
 
 const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_FIELDS: usize = 64;
@@ -26,7 +24,7 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// How much to bear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; further ones wait to be accepted.
+    /// Connections at once. When another one comes, an idle one gives way to it; where none is idle, it waits.
     pub connections: usize,
     /// From a connection to the end of its first request's head, TLS included.
     pub head: Duration,
@@ -52,70 +50,33 @@ impl Default for Limits {
     }
 }
 
-/// What a connection is doing.
-#[derive(Debug, Default)]
-struct Activity {
-    requests: AtomicU64,
-    bytes: AtomicU64,
-    under_way: AtomicUsize,
-}
+/// How long a connection that gives way may take for a request that came at the last moment.
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// One request under way, until dropped.
-#[derive(Debug)]
-pub(crate) struct Flight(Arc<Activity>);
-
-impl Flight {
-    fn begin(activity: &Arc<Activity>) -> Self {
-        activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.under_way.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(activity))
+pub(crate) async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, shelf: Arc<Shelf>, held: Held) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps its delay");
     }
-
-    /// Bytes were taken by the connection.
-    pub(crate) fn moved(&self, bytes: u64) {
-        self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-pub(crate) async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, slot))
-}
-
-pub(crate) async fn converse(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    site: Arc<Site>,
-    stop: CancellationToken,
-    _slot: OwnedSemaphorePermit,
-) {
-    let Some(tls) = tls else { return speak(stream, site, stop).await };
-    match timeout(site.limits.head, tls.accept(stream)).await {
-        Ok(Ok(stream)) => speak(stream, site, stop).await,
+    let Some(tls) = tls else { return speak(stream, shelf, held).await };
+    let accepted = tokio::select! {
+        accepted = timeout(shelf.limits.head, tls.accept(stream)) => accepted,
+        () = held.close.cancelled() => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) => speak(stream, shelf, held).await,
         Ok(Err(error)) => tracing::debug!(%error, "no TLS with a client"),
         Err(_) => tracing::debug!("a client was too slow with TLS"),
     }
 }
 
-async fn speak<S>(stream: S, site: Arc<Site>, stop: CancellationToken)
+async fn speak<S>(stream: S, shelf: Arc<Shelf>, held: Held)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (limits, activity) = (site.limits, Arc::new(Activity::default()));
-    let counted = Arc::clone(&activity);
+    let limits = shelf.limits;
+    let counted = Arc::clone(&held.activity);
     let service = service_fn(move |request| {
-        let answer = answer::to(request, Arc::clone(&site), Flight::begin(&counted));
+        let answer = answer::to(request, Arc::clone(&shelf), Flight::begin(&counted));
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let builder = builder(&limits);
@@ -131,13 +92,14 @@ where
                 }
                 return;
             }
-            () = stop.cancelled(), if until.is_none() => {
+            () = held.close.cancelled(), if until.is_none() => {
                 connection.as_mut().graceful_shutdown();
-                until = Some(Instant::now() + limits.drain);
+                let grace = if held.stop.is_cancelled() { limits.drain } else { FAREWELL.min(limits.drain) };
+                until = Some(Instant::now() + grace);
             }
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return,
             _ = glance.tick() => {
-                if let Some(why) = watch.ended(Glimpse::of(&activity), Instant::now()) {
+                if let Some(why) = watch.ended(Glimpse::of(&held.activity), Instant::now()) {
                     tracing::debug!(why, "a connection is closed");
                     return;
                 }

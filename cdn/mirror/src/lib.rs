@@ -10,6 +10,8 @@ mod body;
 mod conditions;
 mod connection;
 mod content;
+mod meters;
+mod open;
 mod served;
 mod tls;
 
@@ -19,16 +21,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 pub use connection::Limits;
 pub use served::{Figures, Served};
 pub use tls::TlsFiles;
+
+use open::Open;
+
+/// While a connection waits for a place, the open ones are looked at this often.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -77,12 +84,12 @@ pub struct Mirror {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
-    site: Arc<Site>,
+    shelf: Arc<Shelf>,
 }
 
 /// What all connections share.
 #[derive(Debug)]
-struct Site {
+struct Shelf {
     directory: PathBuf,
     limits: Limits,
     served: Served,
@@ -104,9 +111,10 @@ impl Mirror {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().map_err(|why| MirrorError::Bind { address: nowhere, why })?;
         let tls = settings.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
+        meters::describe();
         let (directory, limits) = (settings.directory.clone(), settings.limits);
-        let site = Arc::new(Site { directory, limits, served: Served::default() });
-        Ok(Self { listener, address, tls, site })
+        let shelf = Arc::new(Shelf { directory, limits, served: Served::default() });
+        Ok(Self { listener, address, tls, shelf })
     }
 
     /// Where it listens.
@@ -122,30 +130,39 @@ impl Mirror {
 
     /// What it has served, now and later.
     pub fn served(&self) -> Served {
-        self.site.served.clone()
+        self.shelf.served.clone()
     }
 
     /// Answers until `stop`; then takes no new connection, finishes what is under way within
     /// [`Limits::drain`], and returns.
     pub async fn serve(self, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(self.site.limits.connections));
-        let mut connections = JoinSet::new();
+        let places = Arc::new(Semaphore::new(self.shelf.limits.connections));
+        let (open, mut connections) = (Open::new(), JoinSet::new());
+        let mut look = interval(LOOK);
+        // Accepted, and without a place yet.
+        let mut waiting: Option<(TcpStream, SocketAddr)> = None;
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => continue,
-                accepted = connection::accept(&self.listener, &slots) => accepted,
-            };
-            match accepted {
-                Ok((stream, slot)) => {
-                    let (site, tls, stop) = (Arc::clone(&self.site), self.tls.clone(), stop.clone());
-                    connections.spawn(connection::converse(stream, tls, site, stop, slot));
+                Some(_) = connections.join_next() => {}
+                place = Arc::clone(&places).acquire_owned(), if waiting.is_some() => {
+                    let (Ok(place), Some((stream, peer))) = (place, waiting.take()) else { break };
+                    let held = open.hold(peer.ip(), &stop, place);
+                    let (common, tls) = (Arc::clone(&self.shelf), self.tls.clone());
+                    connections.spawn(connection::converse(stream, tls, common, held));
                 }
-                Err(error) => {
-                    // Out of file descriptors, mostly: waiting is all that can be done.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(Duration::from_millis(100)).await;
-                }
+                accepted = self.listener.accept(), if waiting.is_none() => match accepted {
+                    Ok(accepted) => waiting = Some(accepted),
+                    Err(error) => {
+                        // Out of file descriptors, mostly: waiting is all that can be done.
+                        tracing::warn!(%error, "cannot accept a connection");
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                _ = look.tick(), if waiting.is_some() => {}
+            }
+            if waiting.is_some() && places.available_permits() == 0 {
+                open.make_room();
             }
         }
         drop(self.listener);

@@ -29,7 +29,7 @@ struct Args {
     /// The certificate's private key (PEM)
     #[arg(long, env = "WINDLASS_MIRROR_TLS_KEY_FILE", value_name = "FILE")]
     tls_key_file: Option<PathBuf>,
-    /// Connections at once; further ones wait
+    /// Connections at once; when another one comes, an idle one gives way
     #[arg(long, env = "WINDLASS_MIRROR_MAX_CONNECTIONS", value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
     #[command(flatten)]

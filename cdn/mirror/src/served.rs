@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::StatusCode;
 
-const RESPONSES: &str = "windlass_mirror_responses_total";
-const BYTES: &str = "windlass_mirror_body_bytes_total";
+use crate::meters;
 
 /// Counts what a mirror serves. Clones share the counters.
 #[derive(Clone, Debug, Default)]
@@ -69,11 +68,11 @@ impl Served {
             _ => &self.0.refused,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        metrics::counter!(RESPONSES, "status" => status.as_u16().to_string()).increment(1);
+        meters::answered(status);
     }
 
     pub(crate) fn sent(&self, bytes: u64) {
         self.0.body_bytes.fetch_add(bytes, Ordering::Relaxed);
-        metrics::counter!(BYTES).increment(bytes);
+        meters::sent(bytes);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cdn::Key;
 use mirror::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -82,23 +83,44 @@ async fn a_head_without_end_is_refused() {
     assert_eq!(bench.served.figures().responses(), 0);
 }
 
+/// A connection on which this was asked for, and nothing is read yet.
+async fn asking(bench: &Bench, key: &Key) -> TcpStream {
+    let mut stream = TcpStream::connect(bench.address()).await.unwrap();
+    stream.write_all(format!("GET {key} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i13_connections_beyond_the_limit_wait_for_their_turn() {
+async fn i13_connections_beyond_the_limit_wait_while_all_are_being_served() {
     let bench = Bench::limited(Limits { connections: 2, ..Limits::default() }).await;
-    let key = bench.object(b"content");
-    let ask = format!("GET {key} HTTP/1.1\r\nHost: x\r\n\r\n");
-    let mut streams = Vec::new();
-    for _ in 0..3 {
-        let mut stream = TcpStream::connect(bench.address()).await.unwrap();
-        stream.write_all(ask.as_bytes()).await.unwrap();
-        streams.push(stream);
-    }
+    let key = bench.large();
+    let mut streams = [asking(&bench, &key).await, asking(&bench, &key).await, asking(&bench, &key).await];
     until("two are answered", || bench.served.figures().whole == 2).await;
     let mut byte = [0];
     let third = tokio::time::timeout(Duration::from_millis(300), streams[2].read(&mut byte)).await;
     assert!(third.is_err(), "the third waits");
-    streams.remove(0);
+    let [first, _second, _third] = streams;
+    drop(first);
     until("the third is answered", || bench.served.figures().whole == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_host_that_keeps_every_place_for_nothing_does_not_shut_the_others_out() {
+    let bench = Bench::limited(Limits { connections: 4, ..Limits::default() }).await;
+    let key = bench.object(b"content");
+    let mut keepers = Vec::new();
+    for asked in 1..=4 {
+        keepers.push(asking(&bench, &key).await);
+        until("it is answered", || bench.served.figures().whole == asked).await;
+    }
+    for asked in 5..=14 {
+        keepers.push(asking(&bench, &key).await);
+        until("another one is answered", || bench.served.figures().whole == asked).await;
+    }
+    let mut answer = Vec::new();
+    let first = tokio::time::timeout(Duration::from_secs(10), keepers[0].read_to_end(&mut answer)).await;
+    assert!(first.is_ok(), "the one that was idle longest is closed");
+    assert!(answer.ends_with(b"content"), "and what it had asked for is whole");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
