@@ -9,17 +9,19 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::USER_AGENT;
 use crate::api::Api;
 use crate::directory::Directory;
 use crate::inventory::Inventory;
 use crate::join;
 use crate::kubernetes::Kubernetes;
+use crate::meters;
 use crate::poll::{Poller, Tools, Turn};
 use crate::report::Reporter;
 use crate::settings::{RootArg, Settings, TargetArg};
 use crate::state::State;
 use crate::status::{Shared, Status};
-use crate::sync::{News, Syncer};
+use crate::sync::{News, Parts, Syncer};
 use crate::target::Target;
 
 /// An agent, not yet running.
@@ -70,6 +72,7 @@ impl Agent {
         let readiness = Readiness::new();
         let first_pass = readiness.part("first pass");
         let observe = Observe::bind(self.settings.observe.observe_listen, readiness).await?;
+        meters::describe();
         let mut tasks = JoinSet::new();
         tasks.spawn(observe.serve(stop.clone()));
         let loops = tokio::select! {
@@ -148,8 +151,7 @@ impl Agent {
         let opened = tokio::task::spawn_blocking(move || State::open(&folder, room)).await;
         let state = Arc::new(opened.context("open the state folder")??);
         let target = Arc::new(self.target().await?);
-        let user_agent = concat!("windlass-agent/", env!("CARGO_PKG_VERSION"));
-        let client = Client::new(&settings.http.settings(user_agent))?;
+        let client = Client::new(&settings.http.settings(USER_AGENT))?;
         let origins = settings.origins.origins(client.clone())?;
         let (identity, joined_now) = Box::pin(join::identity(settings, &state, &target, &client)).await?;
         self.status.joined(&identity.cluster);
@@ -166,8 +168,15 @@ impl Agent {
             Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await;
         let folders = Folders(Arc::clone(&state), Arc::clone(&target));
-        let makings = (target, settings.rails(), settings.bounds());
-        let syncer = Syncer::new(makings, state, (home, poller.had_assignment()), Arc::clone(&self.status));
+        let syncer = Syncer::new(Parts {
+            target,
+            budget: settings.budget(),
+            bounds: settings.bounds(),
+            state,
+            home,
+            trusted: poller.had_assignment(),
+            status: Arc::clone(&self.status),
+        });
         let reporter = Reporter::new(api, self.status.watch());
         Ok(Loops { poller, syncer, reporter, news, joined_now, folders })
     }

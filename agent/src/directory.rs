@@ -51,10 +51,13 @@ impl Directory {
     #[expect(clippy::unused_async, reason = "one signature for both targets")]
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {
         // A folder cannot be asked; a definition in the same bundle stands before this.
-        let served = |kind: &KindRef| Served::Yes {
+        let yes = |kind: &KindRef| Served::Yes {
             namespaced: !is_cluster_scoped(&kind.group, &kind.kind),
             version: kind.version.clone(),
         };
+        // No cluster has another kind, and with a dot in it two kinds of two groups could share a file.
+        let is_kind = |kind: &KindRef| kind.kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let served = |kind: &KindRef| if is_kind(kind) { yes(kind) } else { Served::Absent };
         kinds.iter().map(|kind| (kind.clone(), served(kind))).collect()
     }
 

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use cdn::{Digest, ObjectId, ServiceName};
 use serde::{Deserialize, Serialize};
 
-use crate::target::Address;
+use crate::target::{Address, Finish};
+use crate::wanted::WantedService;
 
 pub use shards::BadInventory;
 
@@ -52,9 +53,13 @@ pub struct Entry {
     /// Whether its source asks that it be let go instead of deleted.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep: bool,
-    /// A Job that ran to its end: not run again because something removed it (FAULTS F7).
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub finished: bool,
+    /// How it ended, where it is a Job that did: not run again because something removed it (FAULTS F7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Finish>,
+    /// Of a Job, the digest of what its source says, without any mark of ours: the same Job under another service, or
+    /// adopted, is the same Job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Digest>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -117,6 +122,13 @@ impl Inventory {
         if let Some(owned) = self.services.get_mut(service) {
             owned.entries.remove(id);
         }
+    }
+
+    /// Whether a service runs the release that the set names while only an older one is loaded: it was applied from
+    /// memory, and is not on disk. What runs stays.
+    pub fn is_ahead(&self, service: &ServiceName, wanted: &WantedService) -> bool {
+        !wanted.is_current()
+            && self.owned(service).and_then(|owned| owned.release) == Some(wanted.entry.release)
     }
 
     /// A service was applied completely at a release.

@@ -10,6 +10,7 @@ use program::{files, schedule, settings};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::USER_AGENT;
 use crate::api::Api;
 use crate::identity::Identity;
 use crate::settings::{RootArg, Settings};
@@ -84,7 +85,7 @@ async fn join(
     check_root(root, fleet)?;
     let home = home(target).await;
     let key = SigningKey::random();
-    let agent = concat!("windlass-agent/", env!("CARGO_PKG_VERSION")).to_owned();
+    let agent = USER_AGENT.to_owned();
     let request = JoinRequest { name: settings.name.clone(), key: key.public(), agent };
     let api = Api::new(client.clone(), &settings.api, token.secret().clone(), String::new());
     let mut backoff = schedule::Backoff::new(Duration::from_secs(1), Duration::from_mins(2));

@@ -1,7 +1,7 @@
 //! The Kubernetes target: server-side apply, discovery by kind, health by kstatus rules.
 //!
 //! In reading order: `api` (the one way to the server) and `trouble`; `resource` and `served` (what is served, proved);
-//! `observe`, `list`, `live`, `health` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
+//! `observe`, `list`, `live`, `health`, `uses` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
 //! `release`; `refusal` and `scrub` (saying why not); `inventory_store`.
 
 mod api;
@@ -22,15 +22,16 @@ mod rewrite;
 mod scrub;
 mod served;
 mod trouble;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cdn::document::HoldReason;
-use cdn::{ObjectId, ServiceName};
+use cdn::{Digest, ObjectId, ServiceName};
 
 use crate::target::{
-    Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded,
+    Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded, Uses,
 };
 use api::ApiServer;
 use glances::Glances;
@@ -112,7 +113,19 @@ impl Kubernetes {
         }
         let applied = apply::apply(&self.api, &resource, prepared).await?;
         let changed = self.glances.remember(&applied.live, &applied.object) || applied.created;
-        Ok(Applied { live: applied.live, changed })
+        Ok(Applied { live: applied.live, changed, taken_back: applied.taken_back })
+    }
+
+    pub(crate) async fn uses(&self, definitions: &[Address], fleet: Digest) -> BTreeMap<ObjectId, Uses> {
+        let mut uses = BTreeMap::new();
+        for definition in definitions {
+            let found = match self.resource(&definition.kind()).await {
+                Ok(resource) => uses::uses(&self.api, &resource, &definition.id, fleet).await,
+                Err(refusal) => Uses::Unknown(refusal.message),
+            };
+            uses.insert(definition.id.clone(), found);
+        }
+        uses
     }
 
     pub(crate) async fn delete(

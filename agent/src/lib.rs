@@ -25,7 +25,11 @@ pub mod wanted;
 
 mod agent;
 mod disk;
+mod meters;
 
 pub use agent::{Agent, run};
 pub use settings::Settings;
 pub use status::Status;
+
+/// What this program calls itself on every wire.
+pub(crate) const USER_AGENT: &str = concat!("windlass-agent/", env!("CARGO_PKG_VERSION"));

@@ -94,7 +94,12 @@ impl Ended {
 impl Counts {
     /// Whether anything was written.
     pub fn wrote(&self) -> bool {
-        self.applied + self.repaired + self.deleted + self.released > 0
+        self.got_on() || self.repaired > 0
+    }
+
+    /// Whether something was brought nearer to the assignment, as opposed to brought back.
+    pub fn got_on(&self) -> bool {
+        self.applied + self.deleted + self.released > 0
     }
 }
 

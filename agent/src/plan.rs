@@ -4,12 +4,12 @@
 //! In reading order: [`wishes`] fills in namespaces, [`object`] decides about one wanted object, [`gate`] lets services
 //! wait for each other, [`prune`] decides what may go.
 
+mod budget;
 mod claim;
 mod gate;
 mod object;
 mod phase;
 mod prune;
-mod rails;
 mod scale;
 mod wishes;
 
@@ -20,11 +20,11 @@ use cdn::{Digest, ObjectId, ServiceName};
 
 use crate::held::Held;
 use crate::inventory::{Entry, Inventory};
-use crate::target::{Address, KindRef, Prepared, Seen, Served};
+use crate::target::{Abilities, Address, KindRef, Prepared, Seen, Served, Uses};
 use crate::wanted::Wanted;
 
+pub use budget::Budget;
 pub use phase::Phase;
-pub use rails::Rails;
 pub use wishes::{Wish, Wishes, Wishlist, kinds, wishes};
 
 /// All that a plan is made of.
@@ -40,8 +40,28 @@ pub struct Input<'a> {
     pub served: &'a BTreeMap<KindRef, Served>,
     /// What is there.
     pub observed: &'a BTreeMap<ObjectId, Seen>,
-    /// The site's own bounds on deleting.
-    pub rails: &'a Rails,
+    /// What exists of the kinds whose definitions are to go.
+    pub uses: &'a BTreeMap<ObjectId, Uses>,
+    /// The bounds on what a plan may do.
+    pub rails: Rails,
+}
+
+/// The bounds on what a plan may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rails {
+    /// The site's own bound on deleting.
+    pub budget: Budget,
+    /// What the target can do at all.
+    pub abilities: Abilities,
+    /// Whether anything may go at present; not before one clean full pass after trusted state was lost.
+    pub may_delete: bool,
+}
+
+/// Those of a site that says nothing, on a cluster.
+impl Default for Rails {
+    fn default() -> Self {
+        Self { budget: Budget::default(), abilities: Abilities::default(), may_delete: true }
+    }
 }
 
 /// What to do in one pass.
@@ -80,6 +100,8 @@ pub struct Apply {
     pub promised: bool,
     /// What to write down of it, but for what only the target can tell.
     pub entry: Entry,
+    /// How it does before that.
+    pub before: Health,
 }
 
 /// Why an object is applied.
@@ -106,6 +128,8 @@ pub struct Prune {
     pub address: Address,
     /// The UID that was looked at.
     pub uid: String,
+    /// The resource version that was looked at.
+    pub resource_version: String,
     /// How.
     pub how: How,
     /// When: phases go backwards.
@@ -132,6 +156,8 @@ pub struct Standing {
     pub waits: bool,
     /// The health of all its objects together.
     pub health: Health,
+    /// The health of those that this plan leaves as they are.
+    pub rest: Health,
 }
 
 impl Apply {
@@ -148,18 +174,24 @@ impl Plan {
     }
 }
 
+/// What is found out once, for all objects.
+struct Common {
+    claims: claim::Claims,
+    /// What an autoscaler targets.
+    scaled: BTreeSet<ObjectId>,
+}
+
 /// Decides what to do next.
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
-    let claims = claim::claims(input);
-    let scaled = scale::targets(input);
-    for (service, list) in &input.wishes.services {
-        let standing = object::plan_service(input, (service, list), (&claims, &scaled), &mut plan);
+    let common = Common { claims: claim::claims(input), scaled: scale::targets(input) };
+    for service in input.wishes.services.keys() {
+        let standing = object::plan_service(input, service, &common, &mut plan);
         plan.services.insert(service.clone(), standing);
     }
     gate::hold_dependents(input, &mut plan);
     gate::hold_waves(input, &mut plan);
-    prune::plan_prunes(input, &claims, &mut plan);
+    prune::plan_prunes(input, &common.claims, &mut plan);
     plan.applies.sort_by_cached_key(|apply| (apply.turn(), apply.address.id.clone()));
     plan.prunes.sort_by_cached_key(|prune| (std::cmp::Reverse(prune.phase), prune.address.id.clone()));
     plan
@@ -186,14 +218,30 @@ pub fn addresses(
     addresses
 }
 
+/// The definitions of kinds that may be about to go: who uses their kinds has to be known first.
+pub fn doubtful_definitions(wanted: &Wanted, wishes: &Wishes<'_>, inventory: &Inventory) -> Vec<Address> {
+    let is_wanted = |id: &ObjectId| wishes.services.values().any(|list| list.wants(id));
+    let is_going = |service: &ServiceName| match wanted.services.get(service) {
+        Some(wanted) => {
+            wanted.loaded.is_some() && wanted.entry.options.prune && !wanted.entry.options.suspend
+        }
+        None => wanted.removals.contains_key(service),
+    };
+    let definitions = inventory.entries().filter(|(_, id, _)| phase::is_definition(id));
+    let doubtful = definitions.filter(|(service, id, _)| is_going(service) && !is_wanted(id));
+    doubtful.map(|(_, id, entry)| Address { id: id.clone(), version: entry.version.clone() }).collect()
+}
+
 /// A hold's digest for exactly these objects of a service at a bundle.
-fn digest_of(input: &Input<'_>, service: &ServiceName, objects: &[(ObjectId, String)]) -> Digest {
+fn digest_of(input: &Input<'_>, service: &ServiceName, prunes: &[Prune]) -> Digest {
     let loaded = input.wanted.services.get(service).and_then(|wanted| wanted.loaded.as_ref());
     let owned = || input.inventory.owned(service).and_then(|owned| owned.bundle);
     let bundle = loaded.map(|loaded| loaded.record.bundle).or_else(owned);
     let none = Digest::from_bytes([0; 32]);
-    cdn::document::hold_digest(&input.wanted.cluster, service, bundle.unwrap_or(none), objects)
+    let named = |prune: &Prune| (prune.address.id.clone(), prune.uid.clone());
+    let objects: Vec<(ObjectId, String)> = prunes.iter().map(named).collect();
+    cdn::document::hold_digest(&input.wanted.cluster, service, bundle.unwrap_or(none), &objects)
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

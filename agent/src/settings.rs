@@ -12,7 +12,7 @@ use program::logs::LogArgs;
 use program::observe::ObserveArgs;
 use program::settings::{bytes, duration};
 
-use crate::plan::Rails;
+use crate::plan::Budget;
 use crate::sync::Bounds;
 use crate::target::KubernetesSettings;
 
@@ -69,11 +69,15 @@ pub struct Settings {
     #[arg(long, env = "WINDLASS_SYNC_INTERVAL", default_value = "2m", value_name = "TIME",
         value_parser = duration(SECOND, HOUR))]
     pub sync_interval: Duration,
+    /// The most time for what one pass does; what it leaves over comes first in the next one
+    #[arg(long, env = "WINDLASS_PASS_TIME", default_value = "5m", value_name = "TIME",
+        value_parser = duration(SECOND, HOUR))]
+    pub pass_time: Duration,
     /// Objects that one pass may delete without a person's yes, of one service and of all together ...
-    #[arg(long, env = "WINDLASS_PRUNE_BUDGET", default_value_t = 5, value_name = "OBJECTS")]
+    #[arg(long, env = "WINDLASS_PRUNE_BUDGET", default_value_t = Budget::OBJECTS, value_name = "OBJECTS")]
     pub prune_budget: usize,
     /// ... or this share of them, if that is more
-    #[arg(long, env = "WINDLASS_PRUNE_BUDGET_PERCENT", default_value_t = 10, value_name = "PERCENT",
+    #[arg(long, env = "WINDLASS_PRUNE_BUDGET_PERCENT", default_value_t = Budget::PERCENT, value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(0..=100))]
     pub prune_budget_percent: u8,
     /// Objects that are applied at once
@@ -138,21 +142,18 @@ impl FromStr for TargetArg {
 }
 
 impl Settings {
-    /// The site's own bounds on deleting.
-    pub fn rails(&self) -> Rails {
-        Rails {
-            budget_objects: self.prune_budget,
-            budget_percent: usize::from(self.prune_budget_percent),
-            ..Rails::default()
-        }
+    /// The site's own bound on deleting.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget { objects: self.prune_budget, percent: self.prune_budget_percent }
     }
 
     /// The sync loop's times and widths.
-    pub fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         Bounds {
             interval: self.sync_interval,
             concurrency: usize::from(self.concurrency),
             definitions: self.request_timeout,
+            pass: self.pass_time,
         }
     }
 

@@ -3,83 +3,106 @@
 
 mod applier;
 mod books;
+mod fights;
+mod pace;
 mod pass;
 mod stall;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdn::document::{HoldReason, Sync};
+use cdn::ObjectId;
+use cdn::document::HoldReason;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::held::Held;
+use crate::meters;
 use crate::outcome::{Ended, Outcome};
-use crate::plan::Rails;
+use crate::plan::Budget;
 use crate::state::State;
 use crate::status::Shared;
 use crate::target::Target;
 use crate::wanted::Wanted;
 
 use books::Books;
+use fights::Fights;
+use pace::Pace;
 use stall::Stalls;
 
 /// What the poll loop knows: the newest proved assignment, if there is one.
-pub type News = watch::Receiver<Option<Arc<Wanted>>>;
+pub(crate) type News = watch::Receiver<Option<Arc<Wanted>>>;
 
 /// The sync loop.
 #[derive(Debug)]
-pub struct Syncer {
+pub(crate) struct Syncer {
     target: Arc<Target>,
-    rails: Rails,
+    budget: Budget,
     bounds: Bounds,
     books: Books,
     stalls: Stalls,
+    fights: Fights,
+    /// Objects that the target refused in the last pass: others go first in the next one.
+    refused: BTreeSet<ObjectId>,
     status: Arc<Shared>,
+}
+
+/// What a sync loop is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Where objects are made so.
+    pub(crate) target: Arc<Target>,
+    /// The site's own bound on deleting.
+    pub(crate) budget: Budget,
+    /// Times and widths.
+    pub(crate) bounds: Bounds,
+    /// The state on disk.
+    pub(crate) state: Arc<State>,
+    /// The target that the state on disk belongs to.
+    pub(crate) home: String,
+    /// Whether there was an assignment on disk when the program started.
+    pub(crate) trusted: bool,
+    /// Where it is said how things stand.
+    pub(crate) status: Arc<Shared>,
 }
 
 /// The loop's times and widths.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// From one pass to the next when all is well.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// Objects at once.
-    pub concurrency: usize,
+    pub(crate) concurrency: usize,
     /// How long a pass waits for kinds to be served that it has just defined.
-    pub definitions: Duration,
+    pub(crate) definitions: Duration,
+    /// How long the steps of a pass may take, before what is left is for the next one (FAULTS F9).
+    pub(crate) pass: Duration,
 }
 
-/// The most time for one pass (FAULTS F9).
-const PASS_TIME: Duration = Duration::from_mins(10);
-/// The first wait for something that is on its way; doubled up to the interval.
-const SOON: Duration = Duration::from_millis(200);
+/// A pass that looks, and writes down what it did, has so many times the time of its steps.
+const WHOLE: u32 = 2;
 
 impl Syncer {
-    /// A loop for a target. `home`: the target that the state on disk belongs to. `trusted`: whether there was an
-    /// assignment on disk when the program started.
-    pub fn new(
-        (target, rails, bounds): (Arc<Target>, Rails, Bounds),
-        state: Arc<State>,
-        (home, trusted): (String, bool),
-        status: Arc<Shared>,
-    ) -> Self {
-        let rails = Rails { deletes: target.deletes(), knows_health: target.knows_health(), ..rails };
-        let rails = Rails { edits_change_uid: target.edits_change_uid(), ..rails };
+    /// A loop of these parts.
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            target,
-            rails,
-            bounds,
-            books: Books::new(state, home, trusted),
+            target: parts.target,
+            budget: parts.budget,
+            bounds: parts.bounds,
+            books: Books::new(parts.state, parts.home, parts.trusted),
             stalls: Stalls::default(),
-            status,
+            fights: Fights::default(),
+            refused: BTreeSet::new(),
+            status: parts.status,
         }
     }
 
     /// Runs until `stop`.
-    pub async fn run(mut self, mut news: News, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut calm = 0;
+    pub(crate) async fn run(mut self, mut news: News, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut pace = Pace::default();
         loop {
             let wanted = news.borrow_and_update().clone();
             let mut wait = self.bounds.interval;
@@ -88,15 +111,12 @@ impl Syncer {
                     () = stop.cancelled() => return Ok(()),
                     outcome = self.pass(&wanted, news.clone()) => outcome,
                 };
-                calm = if outcome.again { 0 } else { calm + 1 };
-                if outcome.unsettled {
-                    wait = SOON.saturating_mul(2_u32.saturating_pow(calm)).min(wait);
-                }
+                wait = pace.after(&outcome, wait);
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 changed = news.changed() => match changed {
-                    Ok(()) => calm = 0,
+                    Ok(()) => pace.news(),
                     // The poll loop has ended; drift is repaired without it until we are told to stop.
                     Err(_) => tokio::time::sleep(wait).await,
                 },
@@ -106,57 +126,42 @@ impl Syncer {
     }
 
     /// One pass, bounded in time; a panic in it is one failed pass.
-    pub async fn pass(&mut self, wanted: &Arc<Wanted>, news: News) -> Outcome {
+    pub(crate) async fn pass(&mut self, wanted: &Arc<Wanted>, news: News) -> Outcome {
         let begun = Instant::now();
+        let whole = self.bounds.pass * WHOLE;
         let attempt = AssertUnwindSafe(Box::pin(self.attempt(wanted, news))).catch_unwind();
         let failed = |why: &str| Outcome::failed(wanted.seq, Held::cluster(HoldReason::ApplyFailed, why));
-        let outcome = match tokio::time::timeout(PASS_TIME, attempt).await {
+        let outcome = match tokio::time::timeout(whole, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => failed("a pass panicked; the log has the place, and the next pass begins anew"),
-            Err(_) => failed("a pass took longer than ten minutes; the next one goes on"),
+            Err(_) => failed("a pass took longer than it may; the next one goes on"),
         };
         let mut outcome = Outcome { took: begun.elapsed(), ..outcome };
         outcome.held.extend(self.stalls.found(&outcome.services, begun));
-        count(&outcome);
+        meters::passed(&outcome);
+        log(&outcome);
         self.status.passed(wanted, &outcome);
         outcome
     }
 }
 
-/// The reasons that stand for something that should be deleted and is not.
-const PRUNES: [HoldReason; 4] =
-    [HoldReason::PruneBudget, HoldReason::NeedsConfirm, HoldReason::PruneWaits, HoldReason::PruneUnsupported];
-
-fn count(outcome: &Outcome) {
-    let word = outcome.result.word();
-    metrics::counter!("windlass_sync_passes_total", "result" => word).increment(1);
-    metrics::histogram!("windlass_apply_seconds").record(outcome.took.as_secs_f64());
-    let held = |reasons: &[HoldReason]| {
-        let of = |held: &&Held| reasons.contains(&held.reason);
-        u32::try_from(outcome.held.iter().filter(of).count()).unwrap_or(u32::MAX)
-    };
-    for (state, sync) in [("synced", Sync::Synced), ("pending", Sync::Pending), ("held", Sync::Held)] {
-        let of = outcome.services.values().filter(|service| service.sync == sync);
-        let objects = u32::try_from(of.map(|service| service.objects).sum::<u64>()).unwrap_or(u32::MAX);
-        metrics::gauge!("windlass_objects", "state" => state).set(f64::from(objects));
-    }
-    metrics::gauge!("windlass_prune_held").set(f64::from(held(&PRUNES)));
-    if outcome.result == Ended::Complete {
-        let now = jiff::Timestamp::now().as_duration().as_secs_f64();
-        metrics::gauge!("windlass_last_success_timestamp_seconds").set(now);
-    }
+fn log(outcome: &Outcome) {
     let counts = outcome.counts;
-    if outcome.result != Ended::Complete || counts.wrote() {
-        tracing::info!(
-            seq = outcome.seq,
-            result = word,
-            applied = counts.applied,
-            repaired = counts.repaired,
-            deleted = counts.deleted,
-            failed = counts.failed,
-            held = outcome.held.len(),
-            ms = outcome.took.as_millis(),
-            "pass"
-        );
+    if outcome.result == Ended::Complete && !counts.wrote() {
+        return;
     }
+    tracing::info!(
+        seq = outcome.seq,
+        result = outcome.result.word(),
+        applied = counts.applied,
+        repaired = counts.repaired,
+        deleted = counts.deleted,
+        failed = counts.failed,
+        held = outcome.held.len(),
+        ms = outcome.took.as_millis(),
+        "pass"
+    );
 }
+
+#[cfg(test)]
+mod tests;

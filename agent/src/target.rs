@@ -14,8 +14,9 @@ use std::time::Duration;
 use cdn::document::HoldReason;
 use cdn::{Digest, Object, ObjectId, ServiceName};
 
+pub(crate) use mark::MANAGER_PREFIX;
 pub use mark::{ADOPTED, OWNER, OwnerMark, field_manager};
-pub use seen::{Address, Applied, Deleted, KindRef, Live, Seen, Served};
+pub use seen::{Address, Applied, Deleted, Finish, KindRef, Live, Seen, Served, Uses};
 
 use crate::directory::Directory;
 use crate::kubernetes::Kubernetes;
@@ -41,6 +42,25 @@ pub struct KubernetesSettings {
     pub namespace: String,
     /// The most time for one request about one object (FAULTS F9).
     pub request_timeout: Duration,
+}
+
+/// What a target can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether a removal takes effect; if not, prunes are held as `PruneUnsupported`.
+    pub deletes: bool,
+    /// Whether it knows the health of objects. Where not, a service that was applied counts as ready for those that
+    /// depend on it.
+    pub knows_health: bool,
+    /// Whether an edit makes another UID, as in a folder: then what stands where we wrote is ours, edited.
+    pub edits_change_uid: bool,
+}
+
+/// Those of a cluster.
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { deletes: true, knows_health: true, edits_change_uid: false }
+    }
 }
 
 /// What the target refuses, in the words of a hold.
@@ -118,6 +138,15 @@ impl Target {
         each!(self, target => target.observe(addresses))
     }
 
+    /// What exists of the kinds that these definitions make. A definition that is not in the answer is used by nobody as
+    /// far as the target can ever tell: a folder does not know what its reader made of it.
+    pub async fn uses(&self, definitions: &[Address], fleet: Digest) -> BTreeMap<ObjectId, Uses> {
+        match self {
+            Self::Kubernetes(kubernetes) => kubernetes.uses(definitions, fleet).await,
+            Self::Directory(_) => BTreeMap::new(),
+        }
+    }
+
     /// Makes one object so.
     pub async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {
         each!(self, target => target.apply(prepared))
@@ -165,28 +194,13 @@ impl Target {
         }
     }
 
-    /// Whether a removal takes effect; if not, prunes are held as `PruneUnsupported`.
-    pub fn deletes(&self) -> bool {
+    /// What it can do at all.
+    pub fn abilities(&self) -> Abilities {
         match self {
-            Self::Kubernetes(_) => true,
-            Self::Directory(directory) => directory.deletes,
-        }
-    }
-
-    /// Whether an edit makes another UID, as in a folder.
-    pub fn edits_change_uid(&self) -> bool {
-        match self {
-            Self::Kubernetes(_) => false,
-            Self::Directory(_) => true,
-        }
-    }
-
-    /// Whether it knows the health of objects. Where not, a service that was applied counts as ready for those that
-    /// depend on it.
-    pub fn knows_health(&self) -> bool {
-        match self {
-            Self::Kubernetes(_) => true,
-            Self::Directory(_) => false,
+            Self::Kubernetes(_) => Abilities::default(),
+            Self::Directory(directory) => {
+                Abilities { deletes: directory.deletes, knows_health: false, edits_change_uid: true }
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn apply(folder: &Path, prepared: &Prepared) -> Result<Applied, Refus
     if changed {
         files::write_atomic(&path, &bytes, 0o644).map_err(|error| failed(&path, &error))?;
     }
-    Ok(Applied { live: live(&bytes), changed })
+    Ok(Applied { live: live(&bytes), changed, taken_back: None })
 }
 
 pub(super) fn delete(folder: &Path, id: &ObjectId, uid: &str) -> Result<Deleted, Refusal> {
@@ -107,7 +107,7 @@ fn live(bytes: &[u8]) -> Live {
         adopted: annotation(ADOPTED) == Some("true"),
         deleting: false,
         scaler: None,
-        finished: false,
+        finished: None,
         health: Health::Unknown,
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::trouble::Trouble;
+use crate::USER_AGENT;
 use crate::target::KubernetesSettings;
 
 /// Requests at once. More than 16 connections make an API server no faster.
@@ -113,8 +114,7 @@ impl ApiServer {
         // Its own retries are silent and unbounded by our deadline: 15 of them turned a dead aggregated API into minutes.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        let agent = concat!("windlass-agent/", env!("CARGO_PKG_VERSION"));
-        config.headers.push((header::USER_AGENT, header::HeaderValue::from_static(agent)));
+        config.headers.push((header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT)));
         Ok(Self {
             client: Client::try_from(config)?,
             places: Semaphore::new(AT_ONCE),

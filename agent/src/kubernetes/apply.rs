@@ -26,6 +26,15 @@ pub(super) struct Applied {
     pub(super) created: bool,
     /// The object as it was answered, to be compared with what it was before.
     pub(super) object: Value,
+    /// From whom fields were taken back, and which.
+    pub(super) taken_back: Option<String>,
+}
+
+/// What an apply was answered with.
+struct Sent {
+    status: StatusCode,
+    object: Value,
+    taken_back: Option<String>,
 }
 
 /// Applies an object to where its kind is served.
@@ -47,22 +56,23 @@ pub(super) async fn apply(
         let handed_over = |managed: &[Value]| ownership::without_former(managed, &manager, &former);
         rewrite::managed_fields(api, resource, id, uid, handed_over).await?;
     }
-    let (mut status, mut object) = patch.send_or_take_back(prepared.seen.is_some()).await?;
-    let created = status == StatusCode::CREATED;
-    if !created && prepared.seen.is_none() && !ownership::is_alone(managed_fields(&object), &manager) {
-        return Err(give_back(api, resource, prepared, &object).await);
+    let mut sent = patch.send_or_take_back(prepared.seen.is_some()).await?;
+    let created = sent.status == StatusCode::CREATED;
+    if !created && prepared.seen.is_none() && !ownership::is_alone(managed_fields(&sent.object), &manager) {
+        return Err(give_back(api, resource, prepared, &sent.object).await);
     }
     let legacy = Legacy::of(&prepared.object.value());
-    if !created && legacy.is_in(managed_fields(&object)) {
-        let uid = uid(&object).unwrap_or_default();
+    if !created && legacy.is_in(managed_fields(&sent.object)) {
+        let uid = uid(&sent.object).unwrap_or_default();
         let taken_over = |managed: &[Value]| legacy.taken_over(managed, &manager);
         if rewrite::managed_fields(api, resource, id, uid, taken_over).await? {
-            (status, object) = patch.send_or_take_back(true).await?;
+            sent = patch.send_or_take_back(true).await?;
         }
     }
-    let created = created || status == StatusCode::CREATED;
+    let created = created || sent.status == StatusCode::CREATED;
+    let Sent { object, taken_back, .. } = sent;
     match live(id, &object) {
-        Some(live) => Ok(Applied { live, created, object }),
+        Some(live) => Ok(Applied { live, created, object, taken_back }),
         None => Err(strange()),
     }
 }
@@ -78,7 +88,7 @@ struct Patch<'a> {
 
 impl Patch<'_> {
     /// Applies; fields that someone else has changed are taken back if they may be.
-    async fn send_or_take_back(&self, may_force: bool) -> Result<(StatusCode, Value), Refusal> {
+    async fn send_or_take_back(&self, may_force: bool) -> Result<Sent, Refusal> {
         let trouble = match self.send(false).await {
             Ok(answer) => return Ok(answer),
             Err(trouble) => trouble,
@@ -95,17 +105,19 @@ impl Patch<'_> {
             let message = format!("someone has created it in the meantime: {owners}");
             return Err(Refusal::passing(HoldReason::Conflict, message));
         }
-        tracing::info!(object = %self.id, owners = conflict::listed(&contenders), "taking back declared fields");
-        self.send(true).await.map_err(|trouble| self.refusal(&trouble))
+        let owners = conflict::listed(&contenders);
+        tracing::info!(object = %self.id, owners, "taking back declared fields");
+        let sent = self.send(true).await.map_err(|trouble| self.refusal(&trouble))?;
+        Ok(Sent { taken_back: Some(owners), ..sent })
     }
 
-    async fn send(&self, force: bool) -> Result<(StatusCode, Value), Trouble> {
+    async fn send(&self, force: bool) -> Result<Sent, Trouble> {
         let path = format!("{}&force={force}", self.path);
         let ask = Ask::with(Method::PATCH, path, "application/apply-patch+yaml", self.body.clone());
         let answer = self.api.send(ask.metadata_only(self.resource.metadata_only())).await?;
         let object = serde_json::from_slice(&answer.body);
         let object = object.map_err(|_| Trouble::Garbage("an apply's answer is no object".to_owned()))?;
-        Ok((answer.status, object))
+        Ok(Sent { status: answer.status, object, taken_back: None })
     }
 
     /// An object of another UID than the one observed is refused by the server in two ways: as a conflict where there is

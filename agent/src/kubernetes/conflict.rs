@@ -6,7 +6,7 @@ use cdn::document::HoldReason;
 use kube::core::Status;
 use kube::core::response::StatusCause;
 
-use crate::target::Refusal;
+use crate::target::{MANAGER_PREFIX, Refusal};
 
 /// Someone who owns fields with other values than ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn contenders(status: &Status) -> Vec<Contender> {
 
 /// Why our fields are not taken back, or none: people's edits and other programs' are.
 pub(super) fn refusal(contenders: &[Contender]) -> Option<Refusal> {
-    if let Some(service) = contenders.iter().find_map(|one| one.manager.strip_prefix("windlass/")) {
+    if let Some(service) = contenders.iter().find_map(|one| one.manager.strip_prefix(MANAGER_PREFIX)) {
         let message = format!("service {service} declares it, too: {}", listed(contenders));
         return Some(Refusal::lasting(HoldReason::OwnedBy, message));
     }

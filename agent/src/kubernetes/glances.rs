@@ -75,7 +75,7 @@ mod tests {
             adopted: false,
             deleting: false,
             scaler: None,
-            finished: false,
+            finished: None,
             health: Health::Healthy,
         }
     }

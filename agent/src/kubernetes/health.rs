@@ -11,6 +11,8 @@ use cdn::ObjectId;
 use cdn::document::Health;
 use serde_json::Value;
 
+use crate::target::Finish;
+
 /// How an object does.
 pub(super) fn health(id: &ObjectId, object: &Value) -> Health {
     let status = Status(object);
@@ -41,12 +43,14 @@ pub(super) fn health(id: &ObjectId, object: &Value) -> Health {
     }
 }
 
-/// Whether it is a Job that has completed or failed for good.
-pub(super) fn is_finished_job(id: &ObjectId, object: &Value) -> bool {
-    let status = Status(object);
-    id.group == "batch"
-        && id.kind == "Job"
-        && ["Complete", "Failed"].iter().any(|name| status.condition(name) == Some("True"))
+/// How it ended, where it is a Job that has completed or failed for good.
+pub(super) fn finish(id: &ObjectId, object: &Value) -> Option<Finish> {
+    if id.group != "batch" || id.kind != "Job" {
+        return None;
+    }
+    let is = |name| Status(object).condition(name) == Some("True");
+    let failed = is("Failed").then_some(Finish::Failed);
+    failed.or_else(|| is("Complete").then_some(Finish::Completed))
 }
 
 /// An object, looked at for its status.

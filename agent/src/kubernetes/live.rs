@@ -24,7 +24,7 @@ pub(super) fn live(id: &ObjectId, object: &Value) -> Option<Live> {
         adopted: annotation(ADOPTED) == Some("true"),
         deleting: text("deletionTimestamp").is_some(),
         scaler: ownership::scaler(entries),
-        finished: health::is_finished_job(id, object),
+        finished: health::finish(id, object),
         health: health::health(id, object),
     })
 }

@@ -6,12 +6,11 @@
 use cdn::{Digest, json};
 use serde_json::{Map, Value, json};
 
+use crate::target::MANAGER_PREFIX;
+
 /// The managers of tools that declare whole objects from a person's hand, and leave fields behind for ever when nobody
 /// takes their entry over (FAULTS F25).
 const LEGACY: [&str; 3] = ["kubectl-client-side-apply", "before-first-apply", "helm"];
-
-/// How every field manager of ours begins.
-const OURS: &str = "windlass/";
 
 /// Where an object says how many replicas it wants, and an entry that it owns them.
 const REPLICAS: &str = "/spec/replicas";
@@ -156,7 +155,7 @@ fn is_apply(entry: &Value) -> bool {
 }
 
 fn is_ours(entry: &Value) -> bool {
-    text(entry, "manager").starts_with(OURS)
+    text(entry, "manager").starts_with(MANAGER_PREFIX)
 }
 
 fn text<'a>(entry: &'a Value, field: &str) -> &'a str {

@@ -1,14 +1,14 @@
 //! What waits for what: services for those that they depend on, waves for the waves before them. Waiting holds no
 //! worker: the steps are left out of this plan, and a later plan has them. Repair of what already runs never waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cdn::document::{Health, HoldReason};
 use cdn::{ObjectId, ServiceName};
 
 use super::{Apply, Cause, Input, Phase, Plan, Standing, object, phase};
 use crate::held::Held;
-use crate::target::Seen;
+use crate::target::{Finish, Seen};
 
 /// Takes the news of services out of the plan whose dependencies are not applied and healthy.
 pub(super) fn hold_dependents(input: &Input<'_>, plan: &mut Plan) {
@@ -23,7 +23,7 @@ pub(super) fn hold_dependents(input: &Input<'_>, plan: &mut Plan) {
             waiting.insert(service.clone(), Held::service(HoldReason::DependencyNotReady, service, message));
         }
     }
-    plan.applies.retain(|apply| !(is_news(apply) && waiting.contains_key(&apply.prepared.service)));
+    put_off(plan, |apply| is_news(apply) && waiting.contains_key(&apply.prepared.service));
     for (service, held) in waiting {
         wait(plan, &service);
         plan.held.push(held);
@@ -31,58 +31,71 @@ pub(super) fn hold_dependents(input: &Input<'_>, plan: &mut Plan) {
 }
 
 fn is_ready(input: &Input<'_>, plan: &Plan, service: &ServiceName) -> bool {
-    let ready = |standing: &Standing| {
-        standing.synced && matches!(standing.health, Health::Healthy | Health::Suspended | Health::Unknown)
+    // Of objects on a target that knows health, "nobody can say" is not "well".
+    let is_empty = || input.wishes.services.get(service).is_some_and(|list| list.objects.is_empty());
+    let is_well = |health: Health| match health {
+        Health::Healthy | Health::Suspended => true,
+        Health::Unknown => !input.rails.abilities.knows_health || is_empty(),
+        Health::Progressing | Health::Degraded => false,
     };
+    let ready = |standing: &Standing| standing.synced && is_well(standing.health);
     plan.services.get(service).is_some_and(ready) && object::is_applied(input, service)
 }
 
 /// Takes the news of later waves out of the plan while an earlier wave of the same service and phase is not done.
 /// Where health is unknown, the order of applying is all there is.
 pub(super) fn hold_waves(input: &Input<'_>, plan: &mut Plan) {
-    if !input.rails.knows_health {
+    if !input.rails.abilities.knows_health {
         return;
     }
-    let mut open: BTreeMap<(ServiceName, Phase), i64> = BTreeMap::new();
-    for service in services_with_waves(plan) {
-        for (id, wish) in &input.wishes.services[&service].objects {
-            if !is_done(input, plan, id) {
+    let news: BTreeSet<(ServiceName, ObjectId)> =
+        plan.applies.iter().filter(|apply| is_news(apply)).map(named).collect();
+    // Also the waves that this plan has no step of may not be done.
+    let services: BTreeSet<&ServiceName> = news.iter().map(|(service, _)| service).collect();
+    let mut open: BTreeMap<(&ServiceName, Phase), i64> = BTreeMap::new();
+    for service in services {
+        for (id, wish) in &input.wishes.services[service].objects {
+            let is_news = news.contains(&(service.clone(), id.clone()));
+            if is_news || !is_done(input, service, id) {
                 let wave = phase::wave(&wish.object.value());
-                let first = open.entry((service.clone(), wish.phase)).or_insert(wave);
+                let first = open.entry((service, wish.phase)).or_insert(wave);
                 *first = wave.min(*first);
             }
         }
     }
     let is_later = |apply: &Apply| {
-        let first = open.get(&(apply.prepared.service.clone(), apply.phase));
+        let first = open.get(&(&apply.prepared.service, apply.phase));
         is_news(apply) && first.is_some_and(|first| apply.wave > *first)
     };
-    let later: Vec<ServiceName> =
-        plan.applies.iter().filter(|apply| is_later(apply)).map(|a| a.prepared.service.clone()).collect();
-    plan.applies.retain(|apply| !is_later(apply));
-    for service in later {
+    for service in put_off(plan, is_later) {
         wait(plan, &service);
     }
 }
 
-/// Services with something new in more than one wave of a phase, or in a wave that is not the first.
-fn services_with_waves(plan: &Plan) -> std::collections::BTreeSet<ServiceName> {
-    let news = plan.applies.iter().filter(|apply| is_news(apply) && apply.wave != 0);
-    let mut services: std::collections::BTreeSet<_> = news.map(|a| a.prepared.service.clone()).collect();
-    // Waves below zero are earlier than the usual one, so a service that has any is looked at whole.
-    let all = plan.applies.iter().filter(|apply| apply.wave != 0).map(|a| a.prepared.service.clone());
-    services.extend(all);
-    services
+fn named(apply: &Apply) -> (ServiceName, ObjectId) {
+    (apply.prepared.service.clone(), apply.address.id.clone())
 }
 
-fn is_done(input: &Input<'_>, plan: &Plan, id: &ObjectId) -> bool {
-    if plan.applies.iter().any(|apply| apply.address.id == *id && is_news(apply)) {
-        return false;
-    }
+fn is_done(input: &Input<'_>, service: &ServiceName, id: &ObjectId) -> bool {
     match input.observed.get(id) {
         Some(Seen::Live(live)) => !matches!(live.health, Health::Progressing | Health::Degraded),
-        Some(Seen::Missing | Seen::Unknown(_)) | None => true,
+        Some(Seen::Missing) => {
+            !matches!(object::finish(input, service, id), Some(Finish::Failed | Finish::Unseen))
+        }
+        Some(Seen::Unknown(_)) | None => true,
     }
+}
+
+/// Takes steps out of the plan: their objects stay as they are for now. The services that have such steps.
+fn put_off(plan: &mut Plan, which: impl Fn(&Apply) -> bool) -> BTreeSet<ServiceName> {
+    let (later, now) = std::mem::take(&mut plan.applies).into_iter().partition::<Vec<_>, _>(which);
+    plan.applies = now;
+    for apply in &later {
+        if let Some(standing) = plan.services.get_mut(&apply.prepared.service) {
+            standing.rest = standing.rest.and(apply.before);
+        }
+    }
+    later.into_iter().map(|apply| apply.prepared.service).collect()
 }
 
 /// Whether an apply brings something new, as opposed to repairing what was there.

@@ -3,41 +3,48 @@
 use std::collections::BTreeSet;
 
 use cdn::document::{Health, HoldReason};
-use cdn::{Object, ObjectId, ServiceName};
+use cdn::{Digest, Object, ObjectId, ServiceName};
 use serde_json::{Map, Value};
 
 use super::claim::Claims;
-use super::{Apply, Cause, Input, Plan, Standing, Wish, Wishlist, phase, scale};
+use super::{Apply, Cause, Common, Input, Plan, Standing, Wish, phase, scale};
 use crate::held::Held;
 use crate::inventory::Entry;
-use crate::target::{ADOPTED, Address, Live, OWNER, OwnerMark, Prepared, Seen};
-
-/// Who gets what, and what an autoscaler targets.
-type Shared<'a> = (&'a Claims, &'a BTreeSet<ObjectId>);
+use crate::target::{ADOPTED, Address, Finish, Live, OWNER, OwnerMark, Prepared, Seen};
 
 /// Plans the objects of one service.
 pub(super) fn plan_service(
     input: &Input<'_>,
-    (service, list): (&ServiceName, &Wishlist<'_>),
-    (claims, scaled): Shared<'_>,
+    service: &ServiceName,
+    common: &Common,
     plan: &mut Plan,
 ) -> Standing {
-    let wanted = &input.wanted.services[service];
+    let (wanted, list) = (&input.wanted.services[service], &input.wishes.services[service]);
     if wanted.entry.options.suspend {
-        let synced = is_applied(input, service);
-        return Standing { synced, held: false, waits: false, health: Health::Suspended };
+        let (synced, health) = (is_applied(input, service), Health::Suspended);
+        return Standing { synced, held: false, waits: false, health, rest: health };
     }
     let mut held = list.held.clone();
     held.extend(wanted.held.clone());
-    // What runs is newer than what is loaded: its bundle was applied from memory and is not on disk. It stays.
-    let is_behind = !wanted.is_current() && is_applied(input, service);
-    let mut standing =
-        Standing { synced: wanted.is_current(), held: false, waits: false, health: Health::Unknown };
-    if !list.duplicate && !is_behind {
+    let mut standing = Standing {
+        synced: wanted.is_current(),
+        held: false,
+        waits: false,
+        health: Health::Unknown,
+        rest: Health::Unknown,
+    };
+    let mut is_known = true;
+    if !list.duplicate && !input.inventory.is_ahead(service, wanted) {
         for (id, wish) in &list.objects {
-            let one = One { input, service, id, wish: *wish, targeted: scaled.contains(id) };
-            standing.health = standing.health.and(one.health());
-            match one.decide(claims) {
+            let one = One { input, service, id, wish: *wish, targeted: common.scaled.contains(id) };
+            let health = one.health();
+            standing.health = standing.health.and(health);
+            is_known &= one.finish() != Some(Finish::Unseen);
+            let decision = one.decide(&common.claims);
+            if !matches!(decision, Decision::Apply(_)) {
+                standing.rest = standing.rest.and(health);
+            }
+            match decision {
                 Decision::Leave(None) => {}
                 Decision::Leave(Some(entry)) => plan.notes.push((service.clone(), id.clone(), entry)),
                 Decision::Apply(apply) => {
@@ -48,16 +55,34 @@ pub(super) fn plan_service(
             }
         }
     }
+    if !is_known {
+        // What nobody can say counts here even beside what is well: others may wait for just this.
+        standing.health = in_doubt(standing.health);
+        standing.rest = in_doubt(standing.rest);
+    }
     standing.held = !held.is_empty();
     standing.synced &= !standing.held;
     plan.held.append(&mut held);
     standing
 }
 
+fn in_doubt(health: Health) -> Health {
+    match health {
+        Health::Healthy | Health::Suspended | Health::Unknown => Health::Unknown,
+        Health::Progressing | Health::Degraded => health,
+    }
+}
+
 /// Whether the release that the set names was applied completely before.
 pub(super) fn is_applied(input: &Input<'_>, service: &ServiceName) -> bool {
     let release = input.wanted.services.get(service).map(|wanted| wanted.entry.release);
     release.is_some() && input.inventory.owned(service).and_then(|owned| owned.release) == release
+}
+
+/// How a wanted Job ended that is gone and not run again.
+pub(super) fn finish(input: &Input<'_>, service: &ServiceName, id: &ObjectId) -> Option<Finish> {
+    let wish = *input.wishes.services.get(service)?.objects.get(id)?;
+    One { input, service, id, wish, targeted: false }.finish()
 }
 
 enum Decision {
@@ -91,10 +116,40 @@ impl<'a> One<'a> {
     fn health(&self) -> Health {
         match self.seen() {
             Seen::Live(live) => live.health,
-            Seen::Missing if self.entry().is_some_and(|entry| entry.finished) => Health::Healthy,
-            Seen::Missing => Health::Progressing,
+            Seen::Missing => match self.finish() {
+                Some(Finish::Completed) => Health::Healthy,
+                Some(Finish::Failed) => Health::Degraded,
+                Some(Finish::Unseen) => Health::Unknown,
+                None => Health::Progressing,
+            },
             Seen::Unknown(_) => Health::Unknown,
         }
+    }
+
+    /// How it ended, where it is a Job that ended, is gone, and says the same as then: that is not run again
+    /// (FAULTS F7).
+    fn finish(&self) -> Option<Finish> {
+        if !self.is_job() || *self.seen() != Seen::Missing {
+            return None;
+        }
+        let entry = self.known()?;
+        // A Job with a time to live may have run and gone between two looks.
+        let cleans_up = || self.wish.object.value().pointer("/spec/ttlSecondsAfterFinished").is_some();
+        let unseen = || (entry.uid.is_some() && cleans_up()).then_some(Finish::Unseen);
+        entry.finished.or_else(unseen)
+    }
+
+    /// What is known of this very Job: of this service, or of one that gives it up (FAULTS F14, F15).
+    fn known(&self) -> Option<&'a Entry> {
+        let wish = Some(self.wish_digest());
+        let others = self.input.inventory.services.iter();
+        let mut others = others.filter(|(other, _)| *other != self.service && self.may_take_from(other));
+        let own = self.entry().filter(|entry| entry.wish == wish);
+        own.or_else(|| others.find_map(|(_, owned)| owned.entries.get(self.id).filter(|e| e.wish == wish)))
+    }
+
+    fn is_job(&self) -> bool {
+        self.id.group == "batch" && self.id.kind == "Job"
     }
 
     fn decide(&self, claims: &Claims) -> Decision {
@@ -112,23 +167,13 @@ impl<'a> One<'a> {
     }
 
     fn missing(&self) -> Decision {
-        let prepared = self.prepare(None, BTreeSet::new());
-        let known = self.entry();
-        let was_there = known.is_some_and(|entry| entry.uid.is_some());
-        if let Some(entry) = known.filter(|entry| entry.applied == Some(prepared.object.digest()))
-            && (entry.finished || (was_there && self.cleans_up_after_itself()))
-        {
-            let news = !entry.finished;
-            return Decision::Leave(news.then(|| Entry { finished: true, ..entry.clone() }));
+        if let (Some(finish), Some(known)) = (self.finish(), self.known()) {
+            let ended = Entry { finished: Some(finish), ..known.clone() };
+            return Decision::Leave((self.entry() != Some(&ended)).then_some(ended));
         }
-        self.apply(prepared, if was_there { Cause::Drift } else { Cause::Create })
-    }
-
-    /// A Job with a time to live may have run and gone between two looks (FAULTS F7).
-    fn cleans_up_after_itself(&self) -> bool {
-        self.id.group == "batch"
-            && self.id.kind == "Job"
-            && self.wish.object.value().pointer("/spec/ttlSecondsAfterFinished").is_some()
+        let was_there = self.entry().is_some_and(|entry| entry.uid.is_some());
+        let cause = if was_there { Cause::Drift } else { Cause::Create };
+        self.apply(self.prepare(None, BTreeSet::new()), cause)
     }
 
     fn live(&self, live: &Live) -> Decision {
@@ -159,8 +204,8 @@ impl<'a> One<'a> {
                 if entry.content != Some(live.content) {
                     return self.apply(prepared, Cause::Drift);
                 }
-                let news = live.finished && !entry.finished;
-                Decision::Leave(news.then(|| Entry { finished: true, ..entry.clone() }))
+                let news = live.finished.is_some() && entry.finished != live.finished;
+                Decision::Leave(news.then(|| Entry { finished: live.finished, ..entry.clone() }))
             }
             // A write of the same object with another UID: somebody deleted it and brought it back.
             Some(entry) if entry.applied == Some(digest) => self.apply(prepared, Cause::Drift),
@@ -171,7 +216,7 @@ impl<'a> One<'a> {
     /// Whether this is the very object that we applied.
     fn is_the_one(&self, live: &Live) -> bool {
         let uid = self.entry().and_then(|entry| entry.uid.as_deref());
-        uid == Some(live.uid.as_str()) || (uid.is_some() && self.input.rails.edits_change_uid)
+        uid == Some(live.uid.as_str()) || (uid.is_some() && self.input.rails.abilities.edits_change_uid)
     }
 
     /// A former name gives its objects up; so does a service of the same project that no longer declares the object
@@ -193,15 +238,27 @@ impl<'a> One<'a> {
         gave_up && owner.project() == self.service.project()
     }
 
-    /// The object as it is to be applied: namespace and marks filled in, what an autoscaler owns left out.
-    fn prepare(&self, live: Option<&Live>, former: BTreeSet<ServiceName>) -> Prepared {
+    /// What its source says, in the namespace that it has here.
+    fn placed(&self) -> Value {
         let mut value = self.wish.object.value();
-        let mark = OwnerMark::new(self.input.wanted.fleet, self.service.clone(), self.id);
         if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             match &self.id.namespace {
                 Some(namespace) => metadata.insert("namespace".to_owned(), Value::from(namespace.as_str())),
                 None => metadata.remove("namespace"),
             };
+        }
+        value
+    }
+
+    fn wish_digest(&self) -> Digest {
+        Digest::of(&cdn::json::canonical(&self.placed()))
+    }
+
+    /// The object as it is to be applied: namespace and marks filled in, what an autoscaler owns left out.
+    fn prepare(&self, live: Option<&Live>, former: BTreeSet<ServiceName>) -> Prepared {
+        let mut value = self.placed();
+        let mark = OwnerMark::new(self.input.wanted.fleet, self.service.clone(), self.id);
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::default()));
             if !annotations.is_object() {
                 *annotations = Value::Object(Map::default());
@@ -240,6 +297,7 @@ impl<'a> One<'a> {
             applied: Some(prepared.object.digest()),
             adopted: live.is_some_and(|live| self.is_adopted(live)),
             keep: phase::asks_to_be_kept(&value),
+            wish: self.is_job().then(|| self.wish_digest()),
             ..Entry::default()
         };
         Decision::Apply(Box::new(Apply {
@@ -250,6 +308,7 @@ impl<'a> One<'a> {
             prepared,
             cause,
             entry,
+            before: self.health(),
         }))
     }
 

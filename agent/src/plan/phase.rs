@@ -43,6 +43,11 @@ pub(super) fn of(id: &ObjectId) -> Phase {
     }
 }
 
+/// Whether it defines a kind.
+pub(super) fn is_definition(id: &ObjectId) -> bool {
+    of(id) == Phase::Definitions
+}
+
 /// A kind whose deletion takes more than itself along, or data that nothing brings back (FAULTS F17).
 pub(super) fn is_protected(id: &ObjectId) -> bool {
     matches!(

@@ -7,37 +7,30 @@ use super::claim::{self, Claims};
 use super::{How, Input, Plan, Prune, digest_of, phase};
 use crate::held::Held;
 use crate::inventory::{Entry, Owned};
-use crate::target::{Address, KindRef, Live, Seen, Served};
+use crate::target::{Address, KindRef, Live, Seen, Served, Uses};
 
 /// Plans what is ours and no longer wanted.
 pub(super) fn plan_prunes(input: &Input<'_>, claims: &Claims, plan: &mut Plan) {
-    let mut wishing: Vec<Going> = Vec::new();
+    let mut wishing: Vec<Going<'_>> = Vec::new();
     for (service, owned) in &input.inventory.services {
         let Some(leave) = leave(input, service, owned, plan) else { continue };
-        let mut going = Going { service: service.clone(), leave, open: Vec::new(), protected: Vec::new() };
+        let mut going = Going::new(service, leave);
         for (id, entry) in owned.entries.iter().filter(|(id, _)| is_unwanted(input, service, id)) {
-            match verdict(input, claims, (service, id, entry), leave) {
-                Verdict::Forget => plan.forgets.push((service.clone(), id.clone())),
-                Verdict::Note(entry) => plan.notes.push((service.clone(), id.clone(), *entry)),
-                Verdict::Release(uid) => plan.prunes.push(prune(service, id, entry, (uid, How::Release))),
-                Verdict::Delete(uid) if phase::is_protected(id) => going.protected.push((id.clone(), uid)),
-                Verdict::Delete(uid) => going.open.push((id.clone(), uid)),
-                Verdict::Confirm(uid, why) => confirm(input, (service, id, entry), (uid, why), plan),
-                Verdict::Hold(held) => plan.held.push(held),
-                Verdict::Wait => {}
-            }
+            let unwanted = Unwanted { input, claims, service, id, entry };
+            going.take(&unwanted, plan);
         }
         wishing.push(going);
     }
     let approved =
-        |going: &&Going| input.wanted.approved.contains(&digest_of(input, &going.service, &going.open));
+        |going: &&Going<'_>| input.wanted.approved.contains(&digest_of(input, going.service, &going.open));
     let counted = wishing.iter().filter(|going| going.counts() && !approved(going));
-    let total: usize = counted.map(|going| going.open.len()).sum();
-    let overdrawn = total > input.rails.budget(input.inventory.len());
-    for going in &wishing {
-        delete(input, going, overdrawn, plan);
+    let total: usize = counted.map(|going| going.unwanted).sum();
+    let overdrawn = total > input.rails.budget.of(input.inventory.len());
+    for going in wishing {
+        going.plan(input, overdrawn, plan);
     }
-    for service in input.wanted.removals.keys() {
+    // What was lost may hold something of a service that looks empty.
+    for service in input.wanted.removals.keys().filter(|_| input.rails.may_delete) {
         let left = input.inventory.owned(service).is_some_and(|owned| !owned.entries.is_empty());
         if !left && !input.wanted.services.contains_key(service) {
             plan.removed.push(service.clone());
@@ -52,21 +45,6 @@ enum Leave {
     Bundle { ready: bool },
     /// The service is removed.
     Removed(RemovalMode),
-}
-
-/// What wants to go of one service, with the UIDs looked at.
-struct Going {
-    service: ServiceName,
-    leave: Leave,
-    open: Vec<(ObjectId, String)>,
-    protected: Vec<(ObjectId, String)>,
-}
-
-impl Going {
-    /// A removal is a person's own word for exactly this service; the budget is against accidents.
-    fn counts(&self) -> bool {
-        matches!(self.leave, Leave::Bundle { .. })
-    }
 }
 
 /// Whether anything of a service may leave, or none of it is looked at.
@@ -97,183 +75,313 @@ fn forget_taken(input: &Input<'_>, service: &ServiceName, owned: &Owned, plan: &
 }
 
 fn is_unwanted(input: &Input<'_>, service: &ServiceName, id: &ObjectId) -> bool {
-    input.wishes.services.get(service).is_none_or(|list| !list.objects.contains_key(id))
+    input.wishes.services.get(service).is_none_or(|list| !list.wants(id))
+}
+
+/// One entry that its service no longer wants.
+struct Unwanted<'a> {
+    input: &'a Input<'a>,
+    claims: &'a Claims,
+    service: &'a ServiceName,
+    id: &'a ObjectId,
+    entry: &'a Entry,
 }
 
 enum Verdict {
     Forget,
     Note(Box<Entry>),
-    Release(String),
-    Delete(String),
+    Release(Box<Prune>),
+    Delete(Box<Prune>),
     /// Only with a person's yes to exactly this object.
-    Confirm(String, &'static str),
+    Confirm(Box<Prune>),
     Hold(Held),
-    /// Another service takes it over in this pass, or something has to be known first.
+    /// Something has to be known first.
     Wait,
+    /// Nothing goes: another service takes it over, or its end is to be remembered for one that may.
+    Stay,
 }
 
-fn verdict(
-    input: &Input<'_>,
-    claims: &Claims,
-    (service, id, entry): (&ServiceName, &ObjectId, &Entry),
+impl Unwanted<'_> {
+    fn verdict(&self, leave: Leave) -> Verdict {
+        let kind = KindRef::at(self.id, &self.entry.version);
+        let version = match self.input.served.get(&kind) {
+            Some(Served::Yes { version, .. }) => version,
+            // Its kind is proved to be gone, and the object with it (FAULTS F3).
+            Some(Served::Absent) => return Verdict::Forget,
+            Some(Served::Unknown(why)) => {
+                return self.hold(HoldReason::KindUnknown, format!("{kind}: {why}"));
+            }
+            None => return Verdict::Wait,
+        };
+        let live = match self.input.observed.get(self.id) {
+            Some(Seen::Live(live)) => live,
+            Some(Seen::Missing) => return self.missing(),
+            Some(Seen::Unknown(why)) => {
+                return self.hold(HoldReason::PruneWaits, format!("cannot be looked at: {why}"));
+            }
+            None => return Verdict::Wait,
+        };
+        match claim::owner(self.input, self.id) {
+            Some(owner) if owner == self.service => {}
+            // Whoever owns it now, it is not this service (FAULTS F13, F14, F23).
+            Some(_) | None => return Verdict::Forget,
+        }
+        if self.claims.contains_key(self.id) {
+            return Verdict::Stay;
+        }
+        if live.deleting {
+            return self.hold(HoldReason::Deleting, "it is being deleted and something keeps it");
+        }
+        self.ours(live, version, leave)
+    }
+
+    /// A Job that has ended may be another service's in a release that is not here yet, and not run again (FAULTS F7).
+    fn missing(&self) -> Verdict {
+        let is_remembered = self.entry.finished.is_some() && unseen(self.input, self.service).is_some();
+        if is_remembered { Verdict::Stay } else { Verdict::Forget }
+    }
+
+    /// It is there, served, and carries our mark.
+    fn ours(&self, live: &Live, version: &str, leave: Leave) -> Verdict {
+        let (entry, uid) = (self.entry, live.uid.clone());
+        let prune = |how| {
+            Box::new(Prune {
+                service: self.service.clone(),
+                address: Address { id: self.id.clone(), version: version.to_owned() },
+                uid: uid.clone(),
+                resource_version: live.resource_version.clone(),
+                how,
+                phase: phase::of(self.id),
+            })
+        };
+        match &entry.uid {
+            // Applied by a pass that ended before it could write the UID down; now it is known, the next pass decides.
+            None => {
+                let adopted = entry.adopted || live.adopted;
+                Verdict::Note(Box::new(Entry { uid: Some(uid), adopted, ..entry.clone() }))
+            }
+            Some(_) if entry.adopted || live.adopted || entry.keep => Verdict::Release(prune(How::Release)),
+            Some(_) if leave == Leave::Removed(RemovalMode::Orphan) => Verdict::Release(prune(How::Release)),
+            Some(known) if *known == uid => match self.used() {
+                Some(held) => Verdict::Hold(held),
+                None => Verdict::Delete(prune(How::Delete)),
+            },
+            Some(_) => Verdict::Confirm(prune(How::Delete)),
+        }
+    }
+
+    /// What is in the way of deleting a definition: with it goes every object of its kind, also what others made
+    /// (FAULTS F17).
+    fn used(&self) -> Option<Held> {
+        let held = |reason, why: String| Some(Held::object(reason, self.service, self.id, why));
+        match self.input.uses.get(self.id)? {
+            Uses::Unknown(why) => held(HoldReason::PruneWaits, format!("nobody can say who uses it: {why}")),
+            Uses::Known { kind, owners } => {
+                let group = self.id.name.split_once('.').map_or("", |(_, group)| group);
+                let is_of_it = |id: &ObjectId| id.kind == *kind && id.group == group;
+                let mut lists = self.input.wishes.services.values();
+                let is_wanted = lists.any(|list| list.objects.keys().any(is_of_it));
+                let counts = |owner: &Option<ServiceName>| is_wanted || owner.as_ref() != Some(self.service);
+                let others: usize =
+                    owners.iter().filter(|(owner, _)| counts(owner)).map(|(_, count)| count).sum();
+                if others == 0 {
+                    return None;
+                }
+                held(HoldReason::InUse, format!("{others} objects of kind {kind} would be deleted with it"))
+            }
+        }
+    }
+
+    fn hold(&self, reason: HoldReason, why: impl Into<String>) -> Verdict {
+        Verdict::Hold(Held::object(reason, self.service, self.id, why))
+    }
+}
+
+/// What wants to go of one service.
+struct Going<'a> {
+    service: &'a ServiceName,
     leave: Leave,
-) -> Verdict {
-    let hold = |reason, why: String| Verdict::Hold(Held::object(reason, service, id, why));
-    let kind = KindRef::at(id, &entry.version);
-    match input.served.get(&kind) {
-        Some(Served::Yes { .. }) => {}
-        // Its kind is proved to be gone, and the object with it (FAULTS F3).
-        Some(Served::Absent) => return Verdict::Forget,
-        Some(Served::Unknown(why)) => return hold(HoldReason::KindUnknown, format!("{kind}: {why}")),
-        None => return Verdict::Wait,
-    }
-    let live = match input.observed.get(id) {
-        Some(Seen::Live(live)) => live,
-        Some(Seen::Missing) => return Verdict::Forget,
-        Some(Seen::Unknown(why)) => {
-            return hold(HoldReason::PruneWaits, format!("cannot be looked at: {why}"));
+    /// What is no longer wanted and may still be there, whether it can go now or not: the budget counts all of it, or a
+    /// render that lost most objects would delete them a few at a time.
+    unwanted: usize,
+    released: Vec<Prune>,
+    open: Vec<Prune>,
+    protected: Vec<Prune>,
+    /// With a yes to each one.
+    doubtful: Vec<Prune>,
+}
+
+impl<'a> Going<'a> {
+    fn new(service: &'a ServiceName, leave: Leave) -> Self {
+        let none = Vec::new;
+        Self {
+            service,
+            leave,
+            unwanted: 0,
+            released: none(),
+            open: none(),
+            protected: none(),
+            doubtful: none(),
         }
-        None => return Verdict::Wait,
-    };
-    match claim::owner(input, id) {
-        Some(owner) if owner == service => {}
-        // Whoever owns it now, it is not this service (FAULTS F13, F14, F23).
-        Some(_) | None => return Verdict::Forget,
     }
-    if claims.contains_key(id) {
-        return Verdict::Wait;
-    }
-    if live.deleting {
-        return hold(HoldReason::Deleting, "it is being deleted and something keeps it".to_owned());
-    }
-    ours(live, entry, leave)
-}
 
-/// It is there, served, and carries our mark.
-fn ours(live: &Live, entry: &Entry, leave: Leave) -> Verdict {
-    let uid = live.uid.clone();
-    match &entry.uid {
-        // Applied by a pass that ended before it could write the UID down; now it is known, the next pass decides.
-        None => {
-            let adopted = entry.adopted || live.adopted;
-            Verdict::Note(Box::new(Entry { uid: Some(uid), adopted, ..entry.clone() }))
+    fn take(&mut self, one: &Unwanted<'_>, plan: &mut Plan) {
+        let verdict = one.verdict(self.leave);
+        self.unwanted += usize::from(!matches!(verdict, Verdict::Forget | Verdict::Stay));
+        match verdict {
+            Verdict::Forget => plan.forgets.push((one.service.clone(), one.id.clone())),
+            Verdict::Note(entry) => plan.notes.push((one.service.clone(), one.id.clone(), *entry)),
+            Verdict::Release(prune) => self.released.push(*prune),
+            Verdict::Delete(prune) if phase::is_protected(one.id) => self.protected.push(*prune),
+            Verdict::Delete(prune) => self.open.push(*prune),
+            Verdict::Confirm(prune) => self.doubtful.push(*prune),
+            Verdict::Hold(held) => plan.held.push(held),
+            Verdict::Wait | Verdict::Stay => {}
         }
-        Some(_) if entry.adopted || live.adopted || entry.keep => Verdict::Release(uid),
-        Some(_) if leave == Leave::Removed(RemovalMode::Orphan) => Verdict::Release(uid),
-        Some(known) if *known == uid => Verdict::Delete(uid),
-        Some(_) => Verdict::Confirm(uid, "it is not the one that was applied, though it carries our mark"),
     }
-}
 
-fn confirm(
-    input: &Input<'_>,
-    (service, id, entry): (&ServiceName, &ObjectId, &Entry),
-    (uid, why): (String, &'static str),
-    plan: &mut Plan,
-) {
-    let digest = digest_of(input, service, &[(id.clone(), uid.clone())]);
-    if input.wanted.approved.contains(&digest) && input.rails.prune {
-        plan.prunes.push(prune(service, id, entry, (uid, How::Delete)));
-    } else {
-        let held = Held::object(HoldReason::NeedsConfirm, service, id, why).until_approved(digest);
-        plan.held.push(held);
+    /// A removal is a person's own word for exactly this service; the budget is against accidents.
+    fn counts(&self) -> bool {
+        matches!(self.leave, Leave::Bundle { .. })
     }
-}
 
-fn delete(input: &Input<'_>, going: &Going, overdrawn: bool, plan: &mut Plan) {
-    let Going { service, open, protected, .. } = going;
-    if open.is_empty() && protected.is_empty() {
-        return;
+    fn plan(mut self, input: &Input<'_>, overdrawn: bool, plan: &mut Plan) {
+        self.release(input, plan);
+        if self.open.is_empty() && self.protected.is_empty() && self.doubtful.is_empty() {
+            return;
+        }
+        if !input.rails.abilities.deletes {
+            let count = self.open.len() + self.protected.len() + self.doubtful.len();
+            let message = format!("{count} objects should go, and this target ignores a removal");
+            plan.held.push(Held::service(HoldReason::PruneUnsupported, self.service, message));
+            return;
+        }
+        match self.gate(input) {
+            Gate::Open => self.delete(input, overdrawn, plan),
+            Gate::NotYet => {}
+            Gate::Shut(held) => plan.held.push(*held),
+        }
     }
-    match may_delete(input, going) {
-        Ok(true) => {}
-        Ok(false) => return,
-        Err(held) => return plan.held.push(*held),
+
+    /// Letting go is not deleting, but it takes our mark away: not in a pass that may delete nothing.
+    fn release(&mut self, input: &Input<'_>, plan: &mut Plan) {
+        if self.released.is_empty() {
+            return;
+        }
+        match self.gate(input) {
+            Gate::Open => plan.prunes.append(&mut self.released),
+            Gate::NotYet => {}
+            // What else should go says so itself.
+            Gate::Shut(held) if self.released.len() == self.all() => plan.held.push(*held),
+            Gate::Shut(_) => {}
+        }
     }
-    let owned = &input.inventory.services[service].entries;
-    let mut go = |(id, uid): &(ObjectId, String)| {
-        plan.prunes.push(prune(service, id, &owned[id], (uid.clone(), How::Delete)));
-    };
-    let approved = |digest: &Digest| input.wanted.approved.contains(digest);
-    let mut held = Vec::new();
-    if let Some(digest) = over_budget(input, going, overdrawn).filter(|digest| !approved(digest)) {
-        let message = format!("{} of {} objects would be deleted{}", open.len(), owned.len(), names(open));
-        held.push(Held::service(HoldReason::PruneBudget, service, message).until_approved(digest));
-    } else {
-        open.iter().for_each(&mut go);
+
+    fn all(&self) -> usize {
+        self.released.len() + self.open.len() + self.protected.len() + self.doubtful.len()
     }
-    if !protected.is_empty() {
-        let digest = digest_of(input, service, protected);
-        if approved(&digest) {
-            protected.iter().for_each(&mut go);
+
+    fn delete(self, input: &Input<'_>, overdrawn: bool, plan: &mut Plan) {
+        let is_approved = |digest: &Digest| input.wanted.approved.contains(digest);
+        if let Some(digest) = self.over_budget(input, overdrawn).filter(|digest| !is_approved(digest)) {
+            let held = Held::service(HoldReason::PruneBudget, self.service, self.over_budget_by(input));
+            plan.held.push(held.until_approved(digest));
         } else {
-            let message = format!("these are deleted only with a yes{}", names(protected));
-            held.push(Held::service(HoldReason::NeedsConfirm, service, message).until_approved(digest));
+            plan.prunes.extend(self.open);
+        }
+        if !self.protected.is_empty() {
+            let digest = digest_of(input, self.service, &self.protected);
+            let message = format!("these are deleted only with a yes{}", names(&self.protected));
+            if is_approved(&digest) {
+                plan.prunes.extend(self.protected);
+            } else {
+                let held = Held::service(HoldReason::NeedsConfirm, self.service, message);
+                plan.held.push(held.until_approved(digest));
+            }
+        }
+        for prune in self.doubtful {
+            let digest = digest_of(input, self.service, std::slice::from_ref(&prune));
+            if is_approved(&digest) {
+                plan.prunes.push(prune);
+            } else {
+                let why = "it is not the one that was applied, though it carries our mark";
+                let held = Held::object(HoldReason::NeedsConfirm, self.service, &prune.address.id, why);
+                plan.held.push(held.until_approved(digest));
+            }
         }
     }
-    plan.held.append(&mut held);
+
+    /// The digest to approve, where the budget does not cover what wants to go. An empty bundle is never within it
+    /// (FAULTS B9).
+    fn over_budget(&self, input: &Input<'_>, overdrawn: bool) -> Option<Digest> {
+        if !self.counts() || self.open.is_empty() {
+            return None;
+        }
+        let empty = input.wishes.services.get(self.service).is_none_or(|list| list.objects.is_empty());
+        let owned = input.inventory.services[self.service].entries.len();
+        let over = empty || overdrawn || self.unwanted > input.rails.budget.of(owned);
+        over.then(|| digest_of(input, self.service, &self.open))
+    }
+
+    fn over_budget_by(&self, input: &Input<'_>) -> String {
+        let owned = input.inventory.services[self.service].entries.len();
+        let (now, later) = (self.open.len(), self.unwanted - self.open.len());
+        let later =
+            if later > 0 { format!(", and {later} more are no longer wanted") } else { String::new() };
+        format!("{now} of {owned} objects would be deleted{}{later}", names(&self.open))
+    }
+
+    /// Whether anything of the service may go now, whatever a person says.
+    fn gate(&self, input: &Input<'_>) -> Gate {
+        let shut = |reason, why: &str| {
+            let message = format!("{} objects should go, {why}", self.all());
+            Gate::Shut(Box::new(Held::service(reason, self.service, message)))
+        };
+        if !input.rails.may_delete {
+            return shut(HoldReason::TrustLost, "but not before one clean full pass");
+        }
+        if self.leave == (Leave::Bundle { ready: false }) {
+            return shut(HoldReason::PruneWaits, "once the rest of the service is applied");
+        }
+        match unseen(input, self.service) {
+            Some(Unseen { is_coming: true, .. }) => Gate::NotYet,
+            Some(Unseen { service, .. }) => {
+                let why = format!("unless {service} has them now: its release is not here");
+                shut(HoldReason::PruneWaits, &why)
+            }
+            None => Gate::Open,
+        }
+    }
 }
 
-/// Whether anything of a service may be deleted now, whatever a person says; false: not yet, and nothing is wrong.
-fn may_delete(input: &Input<'_>, going: &Going) -> Result<bool, Box<Held>> {
-    let count = going.open.len() + going.protected.len();
-    let held = |reason, why: &str| {
-        Err(Box::new(Held::service(reason, &going.service, format!("{count} objects should go, {why}"))))
-    };
-    if !input.rails.deletes {
-        return held(HoldReason::PruneUnsupported, "and this target ignores a removal");
-    }
-    if !input.rails.prune {
-        return held(HoldReason::TrustLost, "but not before one clean full pass");
-    }
-    if going.leave == (Leave::Bundle { ready: false }) {
-        return held(HoldReason::PruneWaits, "once the rest of the service is applied");
-    }
-    match unseen(input, &going.service) {
-        Some((_, true)) => Ok(false),
-        Some((other, false)) => {
-            held(HoldReason::PruneWaits, &format!("unless {other} has them now: its release is not here"))
-        }
-        None => Ok(true),
-    }
+/// Whether something may go.
+enum Gate {
+    Open,
+    /// Not yet, and nothing is wrong.
+    NotYet,
+    Shut(Box<Held>),
 }
 
 /// A service that may have taken objects over, in a release that is not here yet (FAULTS F14): deleting them now and
-/// making them anew then would not be a move. The flag: it is on its way, nothing is wrong with it.
-fn unseen<'a>(input: &Input<'a>, service: &ServiceName) -> Option<(&'a ServiceName, bool)> {
+/// making them anew then would not be a move.
+struct Unseen<'a> {
+    service: &'a ServiceName,
+    /// It is on its way, nothing is wrong with it.
+    is_coming: bool,
+}
+
+fn unseen<'a>(input: &Input<'a>, service: &ServiceName) -> Option<Unseen<'a>> {
     let may_take = |other: &ServiceName, formerly: &[ServiceName]| {
         other.project() == service.project() || formerly.contains(service)
     };
     let mut others = input.wanted.services.iter();
     let unseen = others
         .find(|(other, wanted)| !wanted.is_current() && may_take(other, &wanted.entry.options.formerly));
-    unseen.map(|(other, wanted)| (other, wanted.held.is_none()))
+    unseen.map(|(service, wanted)| Unseen { service, is_coming: wanted.held.is_none() })
 }
 
-/// The digest to approve, where the budget does not cover what wants to go. An empty bundle is never within it
-/// (FAULTS B9).
-fn over_budget(input: &Input<'_>, going: &Going, overdrawn: bool) -> Option<Digest> {
-    if !going.counts() || going.open.is_empty() {
-        return None;
-    }
-    let empty = input.wishes.services.get(&going.service).is_none_or(|list| list.objects.is_empty());
-    let owned = input.inventory.services[&going.service].entries.len();
-    let over = empty || overdrawn || going.open.len() > input.rails.budget(owned);
-    over.then(|| digest_of(input, &going.service, &going.open))
-}
-
-fn names(objects: &[(ObjectId, String)]) -> String {
-    let first: Vec<String> = objects.iter().take(3).map(|(id, _)| id.to_string()).collect();
-    let more = if objects.len() > 3 { format!(" and {} more", objects.len() - 3) } else { String::new() };
+fn names(prunes: &[Prune]) -> String {
+    let first: Vec<String> = prunes.iter().take(3).map(|prune| prune.address.id.to_string()).collect();
+    let more = if prunes.len() > 3 { format!(" and {} more", prunes.len() - 3) } else { String::new() };
     format!(": {}{more}", first.join(", "))
-}
-
-fn prune(service: &ServiceName, id: &ObjectId, entry: &Entry, (uid, how): (String, How)) -> Prune {
-    Prune {
-        service: service.clone(),
-        address: Address { id: id.clone(), version: entry.version.clone() },
-        uid,
-        how,
-        phase: phase::of(id),
-    }
 }

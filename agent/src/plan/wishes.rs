@@ -73,6 +73,15 @@ fn loaded(wanted: &Wanted) -> impl Iterator<Item = (&ServiceName, &Loaded)> {
 }
 
 impl<'a> Wishlist<'a> {
+    /// Whether the service declares it: as an object with an identity here, or as one that is held before it has one.
+    pub fn wants(&self, id: &ObjectId) -> bool {
+        let is_it = |held: &ObjectId| {
+            (&held.group, &held.kind, &held.name) == (&id.group, &id.kind, &id.name)
+                && (held.namespace.is_none() || id.namespace.is_none() || held.namespace == id.namespace)
+        };
+        self.objects.contains_key(id) || self.held.iter().filter_map(|held| held.object.as_ref()).any(is_it)
+    }
+
     fn add(&mut self, service: &ServiceName, object: &'a Object, (id, promised): (ObjectId, bool)) {
         let wish = Wish { object, phase: phase::of(&id), promised };
         if let Some(twin) = self.objects.insert(id.clone(), wish) {
@@ -126,7 +135,7 @@ fn scope(
 /// The kinds that wanted definitions will make, and whether their objects lie in namespaces.
 fn promises(wanted: &Wanted) -> BTreeMap<KindRef, bool> {
     let objects = loaded(wanted).flat_map(|(_, loaded)| loaded.bundle.objects());
-    let definitions = objects.filter(|object| phase::of(object.id()) == Phase::Definitions);
+    let definitions = objects.filter(|object| phase::is_definition(object.id()));
     definitions.flat_map(|object| defined(&object.value())).collect()
 }
 

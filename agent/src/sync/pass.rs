@@ -1,59 +1,52 @@
 //! One pass: observe, plan, apply, prune, and the inventory written before and after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
-use cdn::document::{Health, HoldReason, Sync};
+use cdn::document::{Health, HoldClass, HoldReason, Sync};
 use cdn::{ObjectId, ServiceName};
 
-use super::applier::{Applier, Done};
+use super::applier::{Applier, Done, Repaired};
 use super::{News, Syncer};
 use crate::held::Held;
 use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
-use crate::plan::{self, Apply, How, Input, Plan, Rails};
+use crate::plan::{self, Apply, Cause, Input, Plan, Rails, Standing};
 use crate::wanted::Wanted;
-
-/// Reasons that often go away by themselves, so that another look soon is worth it.
-const PASSING: [HoldReason; 3] = [HoldReason::Deleting, HoldReason::KindUnknown, HoldReason::ApplyFailed];
 
 impl Syncer {
     pub(super) async fn attempt(&mut self, wanted: &Wanted, news: News) -> Outcome {
+        let until = Instant::now() + self.bounds.pass;
         if let Err(held) = self.books.open(&self.target).await {
             return Outcome::failed(wanted.seq, held);
         }
         let mut plan = self.plan(wanted).await;
-        let looked_at = wanted.services.len();
         self.write_down(wanted, &mut plan);
         let mut done = Done::default();
         self.make_room(&mut plan, &mut done).await;
+        self.let_rest(&mut plan, &mut done);
         let applies = std::mem::take(&mut plan.applies);
         let prunes = std::mem::take(&mut plan.prunes);
         let mut hands = Applier {
             target: &self.target,
             inventory: &mut self.books.inventory,
-            concurrency: self.bounds.concurrency,
-            definitions: self.bounds.definitions,
+            bounds: self.bounds,
+            until,
+            later: std::mem::take(&mut self.refused),
             news,
             done,
         };
         hands.apply(applies).await;
-        if !hands.done.superseded {
-            let (now, later): (Vec<_>, Vec<_>) = prunes
-                .into_iter()
-                .partition(|prune| prune.how == How::Release || !hands.done.failed.contains(&prune.service));
-            for prune in later {
-                let message = "it should go once the rest of its service is applied";
-                let held = Held::object(HoldReason::PruneWaits, &prune.service, &prune.address.id, message);
-                hands.done.held.push(held);
-            }
-            hands.prune(now).await;
+        hands.prune(prunes).await;
+        let mut done = hands.done;
+        self.refused = std::mem::take(&mut done.refused);
+        for Repaired { service, id, taken_back } in done.repaired.drain(..) {
+            self.fights.repaired(&service, &id, taken_back, Instant::now());
         }
-        let done = hands.done;
-        let lost = self.books.lost;
+        let was_lost = self.books.lost;
         self.complete(wanted, &plan, &done);
-        let again = done.counts.wrote() || lost != self.books.lost;
+        let again = done.counts.got_on() || was_lost != self.books.lost;
         let saved = self.books.save(&self.target).await;
         plan.held.extend(saved.held);
-        tracing::debug!(services = looked_at, seq = wanted.seq, "looked at all");
         let outcome = self.outcome(wanted, plan, done);
         Outcome { again, unsettled: outcome.unsettled || again, ..outcome }
     }
@@ -66,9 +59,19 @@ impl Syncer {
         let wishes = plan::wishes(wanted, &served);
         let addresses = plan::addresses(&wishes, inventory, &served);
         let observed = self.target.observe(&addresses).await;
-        let rails = Rails { prune: !self.books.lost, ..self.rails };
-        let input =
-            Input { wanted, wishes: &wishes, inventory, served: &served, observed: &observed, rails: &rails };
+        let definitions = plan::doubtful_definitions(wanted, &wishes, inventory);
+        let uses = self.target.uses(&definitions, wanted.fleet).await;
+        let rails =
+            Rails { budget: self.budget, abilities: self.target.abilities(), may_delete: !self.books.lost };
+        let input = Input {
+            wanted,
+            wishes: &wishes,
+            inventory,
+            served: &served,
+            observed: &observed,
+            uses: &uses,
+            rails,
+        };
         let mut plan = plan::plan(&input);
         if self.books.lost {
             let message = "state was lost while objects of ours exist; it is built anew from what is there";
@@ -89,6 +92,22 @@ impl Syncer {
             .inventory
             .services
             .retain(|service, owned| !owned.entries.is_empty() || wanted.services.contains_key(service));
+    }
+
+    /// Leaves what is fought over as it is for most of the time, and says so.
+    fn let_rest(&mut self, plan: &mut Plan, done: &mut Done) {
+        let (now, interval) = (Instant::now(), self.bounds.interval);
+        let drift = plan.applies.iter().filter(|apply| apply.cause == Cause::Drift);
+        let drift: BTreeSet<ObjectId> = drift.map(|apply| apply.address.id.clone()).collect();
+        done.held.extend(self.fights.held(|id| drift.contains(id), now));
+        let rests = |apply: &Apply| {
+            drift.contains(&apply.address.id) && self.fights.rests(&apply.address.id, now, interval)
+        };
+        for apply in plan.applies.iter().filter(|apply| rests(apply)) {
+            done.failed.insert(apply.prepared.service.clone());
+            done.health_of(&apply.prepared.service, apply.before);
+        }
+        plan.applies.retain(|apply| !rests(apply));
     }
 
     /// Writes the wider inventory before the first apply (law L7). An object that no copy of it knows is not made.
@@ -113,22 +132,29 @@ impl Syncer {
             done.failed.insert(service.clone());
         }
         let is_new = |apply: &Apply| new.iter().any(|(_, id)| *id == apply.address.id);
+        for apply in plan.applies.iter().filter(|apply| is_new(apply)) {
+            done.health_of(&apply.prepared.service, apply.before);
+        }
         plan.applies.retain(|apply| !is_new(apply));
     }
 
-    /// Notes which services are now completely at their release, and that trust is whole again.
+    /// Notes which services are now completely at their release, and that trust is whole again: once a pass has looked at
+    /// everything, and at what it should be.
     fn complete(&mut self, wanted: &Wanted, plan: &Plan, done: &Done) {
         if done.superseded {
             return;
         }
         let mut clean = true;
-        for (service, wanted) in &wanted.services {
+        for (service, wanted) in wanted.services.iter().filter(|(_, wanted)| !wanted.entry.options.suspend) {
             let whole = plan.services.get(service).is_some_and(|standing| !standing.held && !standing.waits)
                 && !done.failed.contains(service);
-            clean &= whole || wanted.entry.options.suspend;
-            if let Some(loaded) = wanted.loaded.as_ref().filter(|_| whole && !wanted.entry.options.suspend) {
-                let record = &loaded.record;
-                self.books.inventory.complete(service, record.release, record.bundle);
+            clean &= whole && wanted.is_current();
+            // What runs stays written down, although an older release is all that is here.
+            if whole && !self.books.inventory.is_ahead(service, wanted) {
+                let record = wanted.loaded.as_ref().map(|loaded| &loaded.record);
+                if let Some(record) = record {
+                    self.books.inventory.complete(service, record.release, record.bundle);
+                }
             }
         }
         if clean && self.books.lost {
@@ -138,54 +164,61 @@ impl Syncer {
     }
 
     fn outcome(&self, wanted: &Wanted, plan: Plan, done: Done) -> Outcome {
-        let mut services = BTreeMap::new();
-        let mut unsettled = done.retry || done.superseded;
-        for (service, standing) in &plan.services {
-            let held = standing.held || done.failed.contains(service);
-            let current = wanted.services.get(service).is_some_and(crate::wanted::WantedService::is_current);
-            let sync = match () {
-                () if held => Sync::Held,
-                () if standing.waits || !current || done.superseded => Sync::Pending,
-                () => Sync::Synced,
-            };
-            // What was just applied says how it does; the rest was looked at before.
-            let health = match (standing.health, done.health.get(service)) {
-                (Health::Progressing, Some(after)) => *after,
-                (before, Some(after)) => before.and(*after),
-                (before, None) => before,
-            };
-            unsettled |= standing.waits || health == Health::Progressing;
-            let owned = self.books.inventory.owned(service);
-            services.insert(
-                service.clone(),
-                ServiceOutcome {
-                    release: owned.and_then(|owned| owned.release),
-                    bundle: owned.and_then(|owned| owned.bundle),
-                    sync,
-                    health,
-                    objects: owned.map_or(0, |owned| owned.entries.len() as u64),
-                },
-            );
-        }
-        let removed = wanted.removals.keys().filter(|service| {
-            !wanted.services.contains_key(service)
-                && self.books.inventory.owned(service).is_none_or(|owned| owned.entries.is_empty())
-        });
-        let removed: Vec<ServiceName> = removed.cloned().collect();
+        let services: BTreeMap<ServiceName, ServiceOutcome> = plan
+            .services
+            .iter()
+            .map(|(service, standing)| (service.clone(), self.service(wanted, service, standing, &done)))
+            .collect();
         let held: Vec<Held> = plan.held.into_iter().chain(done.held).collect();
-        let in_progress = |held: &Held| PASSING.contains(&held.reason);
-        unsettled |=
-            held.iter().any(in_progress) || removed.len() < wanted.removals.len() && done.counts.wrote();
         let all_synced = services.values().all(|service| service.sync == Sync::Synced);
-        let result = match () {
-            () if done.superseded => Ended::Superseded,
-            () if all_synced && held.is_empty() => Ended::Complete,
-            () => Ended::Incomplete,
+        let result = if done.superseded {
+            Ended::Superseded
+        } else if all_synced && held.is_empty() {
+            Ended::Complete
+        } else {
+            Ended::Incomplete
         };
+        let unsettled = done.retry
+            || done.superseded
+            || done.counts.repaired > 0
+            || plan.services.values().any(|standing| standing.waits)
+            || services.values().any(|service| service.health == Health::Progressing)
+            || held.iter().any(|held| held.reason.class() == HoldClass::Passing);
         let looked_at: u64 = services.values().map(|service| service.objects).sum();
         let touched = done.counts.applied + done.counts.repaired;
         let counts = Counts { unchanged: looked_at.saturating_sub(touched), ..done.counts };
-        let seq = wanted.seq;
+        let (seq, removed) = (wanted.seq, plan.removed);
         Outcome { seq, result, counts, services, held, removed, unsettled, ..Outcome::default() }
+    }
+
+    /// How one service stands after the pass.
+    fn service(
+        &self,
+        wanted: &Wanted,
+        service: &ServiceName,
+        standing: &Standing,
+        done: &Done,
+    ) -> ServiceOutcome {
+        let is_current = wanted.services.get(service).is_some_and(crate::wanted::WantedService::is_current);
+        let sync = if standing.held || done.failed.contains(service) {
+            Sync::Held
+        } else if standing.waits || !is_current || done.superseded {
+            Sync::Pending
+        } else {
+            Sync::Synced
+        };
+        // What was just applied says how it does; the rest is as it was before.
+        let health = match done.health.get(service) {
+            Some(after) if !done.superseded => standing.rest.and(*after),
+            Some(_) | None => standing.health,
+        };
+        let owned = self.books.inventory.owned(service);
+        ServiceOutcome {
+            release: owned.and_then(|owned| owned.release),
+            bundle: owned.and_then(|owned| owned.bundle),
+            sync,
+            health,
+            objects: owned.map_or(0, |owned| owned.entries.len() as u64),
+        }
     }
 }

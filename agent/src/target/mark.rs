@@ -66,10 +66,13 @@ impl FromStr for OwnerMark {
 
 const MANAGER_BYTES: usize = 128;
 
+/// How every field manager of ours begins.
+pub(crate) const MANAGER_PREFIX: &str = "windlass/";
+
 /// The field manager of a service. Never one for two services: a shared one strips the other's fields without a
 /// conflict (FAULTS F13). Kubernetes takes 128 bytes; a longer one is cut and ends in a digest.
 pub fn field_manager(service: &ServiceName) -> String {
-    let whole = format!("windlass/{service}");
+    let whole = format!("{MANAGER_PREFIX}{service}");
     if whole.len() <= MANAGER_BYTES {
         return whole;
     }

@@ -1,9 +1,10 @@
 //! What a target says: of kinds, of single objects, and of what was done to them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use cdn::document::Health;
-use cdn::{Digest, Object, ObjectId};
+use cdn::{Digest, Object, ObjectId, ServiceName};
 use serde::{Deserialize, Serialize};
 
 use super::OwnerMark;
@@ -75,10 +76,36 @@ pub struct Live {
     /// A field manager, none of ours, that owns `spec.replicas` (FAULTS F11). One that set it through the scale
     /// subresource stands before others.
     pub scaler: Option<String>,
-    /// A Job that has completed or failed for good (FAULTS F7).
-    pub finished: bool,
+    /// How it ended, where it is a Job that did (FAULTS F7).
+    pub finished: Option<Finish>,
     /// How it does, by the rules for its kind.
     pub health: Health,
+}
+
+/// How a Job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// It completed.
+    Completed,
+    /// It failed for good.
+    Failed,
+    /// It was gone before anybody saw how.
+    Unseen,
+}
+
+/// What exists of a kind whose definition is to go (FAULTS F17).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uses {
+    /// All of it was looked at.
+    Known {
+        /// The kind that the definition makes; its group is the definition's.
+        kind: String,
+        /// How many objects, by the service of this fleet that owns them; none: nobody of this fleet.
+        owners: BTreeMap<Option<ServiceName>, usize>,
+    },
+    /// It could not be looked at; why.
+    Unknown(String),
 }
 
 /// One object after an apply.
@@ -88,6 +115,8 @@ pub struct Applied {
     pub live: Live,
     /// Whether the apply changed anything.
     pub changed: bool,
+    /// From whom fields were taken back, and which, as far as the target knows: `kubectl-edit (.data.a)`.
+    pub taken_back: Option<String>,
 }
 
 /// One object after a delete.

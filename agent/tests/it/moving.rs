@@ -61,6 +61,17 @@ async fn f16_a_file_that_was_there_before_us_is_adopted_and_stays_when_the_servi
 }
 
 #[tokio::test]
+async fn two_kinds_never_share_a_file() {
+    let mut site = Site::new().await;
+    let of = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "web", "namespace": "x"}});
+    site.fleet.publish("web", &[of("apps/v1", "Deployment")]);
+    site.fleet.publish("other", &[of("v1", "Deployment.apps"), config("a", "1")]);
+    let status = site.assign().await;
+    assert_eq!(reasons(&status), [HoldReason::KindNotServed], "no cluster has a kind with a dot in it");
+    assert_eq!(site.names(), ["other_ConfigMap_a.json", "x_Deployment.apps_web.json"]);
+}
+
+#[tokio::test]
 async fn f18_a_bundle_that_lost_most_of_its_objects_deletes_them_only_with_a_yes() {
     let mut site = Site::new().await;
     let many: Vec<_> = (0..30).map(|n| config(&format!("c{n}"), "1")).collect();

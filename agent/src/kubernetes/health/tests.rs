@@ -145,9 +145,9 @@ fn a_job_is_healthy_when_it_has_completed() {
         ],
     );
     let id = ObjectId { group: "batch".into(), kind: "Job".into(), namespace: None, name: "x".into() };
-    assert!(is_finished_job(&id, &condition("Failed", "True", "")));
-    assert!(is_finished_job(&id, &condition("Complete", "True", "")));
-    assert!(!is_finished_job(&id, &condition("Suspended", "True", "")));
+    assert_eq!(finish(&id, &condition("Failed", "True", "")), Some(Finish::Failed));
+    assert_eq!(finish(&id, &condition("Complete", "True", "")), Some(Finish::Completed));
+    assert_eq!(finish(&id, &condition("Suspended", "True", "")), None);
 }
 
 #[test]

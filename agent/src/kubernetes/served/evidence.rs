@@ -107,7 +107,10 @@ impl Registration {
 }
 
 /// Every [`Registration`] of these groups.
-pub(super) async fn registrations(api: &ApiServer, groups: &BTreeSet<&str>) -> Result<Vec<Registration>, String> {
+pub(super) async fn registrations(
+    api: &ApiServer,
+    groups: &BTreeSet<&str>,
+) -> Result<Vec<Registration>, String> {
     let path = "/apis/apiregistration.k8s.io/v1/apiservices".to_owned();
     let list: Value = read(api, Ask::list(path)).await?;
     let items = list.get("items").and_then(Value::as_array).filter(|items| !items.is_empty());

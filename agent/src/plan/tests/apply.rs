@@ -119,48 +119,6 @@ fn f4_custom_resources_wait_for_the_definition_that_promises_them() {
 }
 
 #[test]
-fn f7_a_finished_job_that_is_gone_is_not_run_again_until_it_changes() {
-    let job = |image: &str, ttl: bool| {
-        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
-            "spec": {"template": {"spec": {"containers": [{"image": image}]}}}});
-        if ttl {
-            job["spec"]["ttlSecondsAfterFinished"] = json!(60);
-        }
-        object(&job)
-    };
-    let key = ObjectId { group: "batch".into(), kind: "Job".into(), ..id("web", "migrate") };
-    for ttl in [false, true] {
-        let mut world = World::new();
-        world.set("web", [job("a", ttl)]);
-        world.settle();
-        if !ttl {
-            world.there.get_mut(&key).unwrap().finished = true;
-            world.settle();
-        }
-        world.there.remove(&key);
-        for _ in 0..20 {
-            world.settle();
-        }
-        assert!(!world.there.contains_key(&key), "ttl: {ttl}");
-        world.set("web", [job("b", ttl)]);
-        world.settle();
-        assert!(world.there.contains_key(&key));
-    }
-}
-
-#[test]
-fn a_job_that_somebody_deletes_before_it_finished_is_made_again() {
-    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}});
-    let key = ObjectId { group: "batch".into(), kind: "Job".into(), ..id("web", "migrate") };
-    let mut world = World::new();
-    world.set("web", [object(&job)]);
-    world.settle();
-    world.there.remove(&key);
-    world.settle();
-    assert!(world.there.contains_key(&key));
-}
-
-#[test]
 fn f11_replicas_that_somebody_scales_are_left_alone() {
     let web = || {
         object(&json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},

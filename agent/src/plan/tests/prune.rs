@@ -6,10 +6,8 @@ use serde_json::json;
 
 use super::world::{named, reasons};
 use super::{World, config, id, object};
-use crate::held::Held;
-use crate::inventory::Inventory;
-use crate::plan::{Cause, How, Rails};
-use crate::target::{OwnerMark, Served};
+use crate::plan::How;
+use crate::target::{Served, Uses};
 
 fn many(count: usize) -> impl Iterator<Item = cdn::Object> {
     (0..count).map(|n| config(&format!("c{n:03}"), "1"))
@@ -67,6 +65,54 @@ fn f18_the_budget_is_for_all_services_together_too() {
 }
 
 #[test]
+fn f18_what_cannot_go_just_now_counts_too() {
+    let mut world = World::new();
+    world.set("web", many(24));
+    world.settle();
+    for n in 4..24 {
+        let key = id("web", &format!("c{n:03}"));
+        match n % 4 {
+            0 => {}
+            1 => drop(world.dark.insert(key)),
+            2 => world.there.get_mut(&key).unwrap().deleting = true,
+            _ => {
+                let mut entry = world.inventory.entry(&named("web"), &key).unwrap().clone();
+                entry.uid = None;
+                world.inventory.record(&named("web"), &key, entry);
+            }
+        }
+    }
+    world.set("web", many(4));
+    let plan = world.plan();
+    assert!(plan.prunes.is_empty(), "five of twenty now, and the others a few at a time");
+    assert!(reasons(&plan).contains(&HoldReason::PruneBudget));
+    let held = plan.held.iter().find(|held| held.reason == HoldReason::PruneBudget).unwrap();
+    assert!(held.message.contains("5 of 24") && held.message.contains("15 more"), "{}", held.message);
+    // And it counts for the others: their budget is one.
+    world.set("other", many(3));
+    world.settle();
+    world.set("other", many(2));
+    assert!(world.plan().prunes.is_empty());
+}
+
+#[test]
+fn f18_what_another_service_takes_over_does_not_count() {
+    let shared = |n: usize| {
+        object(&json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": format!("m{n}"), "namespace": "x"}}))
+    };
+    let mut world = World::new();
+    world.set("old", many(2).chain((0..20).map(shared)));
+    world.set("new", many(1));
+    world.settle();
+    world.set("old", many(1));
+    world.set("new", many(1).chain((0..20).map(shared)));
+    let plan = world.plan();
+    assert!(plan.held.is_empty(), "{:?}", plan.held);
+    assert_eq!(plan.prunes.len(), 1);
+}
+
+#[test]
 fn b9_an_empty_bundle_deletes_nothing() {
     let mut world = World::new();
     world.set("web", many(2));
@@ -116,150 +162,6 @@ fn a_signed_removal_deletes_or_lets_go() {
         assert_eq!((world.there.len(), world.inventory.len()), (left, 0));
         assert!(world.there.values().all(|live| live.owner.is_none()));
     }
-}
-
-#[test]
-fn f14_an_object_moves_between_services_and_stays_the_same_object() {
-    let moving = || {
-        object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "x"}}))
-    };
-    let key = id("x", "m");
-    for (from, to) in [("a", "b"), ("b", "a")] {
-        let mut world = World::new();
-        world.set(from, [moving(), config("stays", "1")]);
-        world.set(to, [config("own", "1")]);
-        world.settle();
-        let uid = world.uid(&key);
-        world.set(from, [config("stays", "1")]);
-        world.set(to, [moving(), config("own", "1")]);
-        let plan = world.plan();
-        assert!(plan.prunes.is_empty());
-        assert_eq!(plan.applies[0].cause, Cause::Transfer);
-        assert_eq!(plan.applies[0].prepared.former, [named(from)].into());
-        world.settle();
-        assert_eq!(world.uid(&key), uid);
-        assert_eq!(world.there[&key].owner.as_ref().unwrap().service, named(to));
-        assert!(world.inventory.entry(&named(from), &key).is_none());
-    }
-}
-
-#[test]
-fn f14_what_may_be_moving_to_a_release_that_is_not_here_yet_is_not_deleted() {
-    let mut world = World::new();
-    let moving = || {
-        object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "x"}}))
-    };
-    world.set("a", [moving(), config("stays", "1")]);
-    world.set("b", [config("own", "1")]);
-    world.settle();
-    let uid = world.uid(&id("x", "m"));
-    world.set("a", [config("stays", "1")]);
-    world.assign("b", None);
-    assert!(world.plan().prunes.is_empty());
-    assert!(world.plan().held.is_empty(), "it is on its way, and nothing is wrong");
-    world.assign("b", Some(Held::cluster(HoldReason::ContentUnavailable, "404")));
-    assert_eq!(reasons(&world.settle()), [HoldReason::ContentUnavailable, HoldReason::PruneWaits]);
-    world.set("b", [config("own", "1"), moving()]);
-    world.settle();
-    assert_eq!(world.uid(&id("x", "m")), uid);
-}
-
-#[test]
-fn what_runs_is_not_taken_back_to_an_older_release_that_is_all_there_is() {
-    let mut world = World::new();
-    world.set("web", [config("a", "1")]);
-    let old = world.wanted.services[&named("web")].loaded.clone();
-    world.set("web", [config("a", "2"), config("b", "2")]);
-    world.settle();
-    world.wanted.services.get_mut(&named("web")).unwrap().loaded = old;
-    let plan = world.settle();
-    assert!(!plan.services[&named("web")].synced);
-    assert_eq!(world.there.len(), 2);
-}
-
-#[test]
-fn f14_an_agent_that_died_after_the_transfer_forgets_instead_of_deleting() {
-    let mut world = World::new();
-    world.set("a", [config("m", "1"), config("stays", "1")]);
-    world.settle();
-    world.set("a", [config("stays", "1")]);
-    // The transfer was made; the inventory that says so was not written.
-    let key = id("a", "m");
-    let mark = OwnerMark::new(world.wanted.fleet, named("b"), &key);
-    world.there.get_mut(&key).unwrap().owner = Some(mark);
-    let plan = world.plan();
-    assert!(plan.prunes.is_empty());
-    assert_eq!(plan.forgets, [(named("a"), key)]);
-}
-
-#[test]
-fn f15_a_renamed_service_takes_its_objects_along() {
-    for said in [true, false] {
-        let mut world = World::new();
-        world.set("old", [config("a", "1")]);
-        world.settle();
-        let key = id("old", "a");
-        let uid = world.uid(&key);
-        world.unset("old");
-        let value = json!({"apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "a", "namespace": "old"}, "data": {"a": "1"}});
-        let entry = world.set(if said { "team/new" } else { "new" }, [object(&value)]);
-        if said {
-            // Another project's objects only by the set's own word.
-            entry.options.formerly.push(named("old"));
-        }
-        world.settle();
-        assert_eq!(world.uid(&key), uid);
-        assert_eq!((world.there.len(), world.inventory.len()), (1, 1));
-    }
-}
-
-#[test]
-fn another_projects_object_is_not_taken_without_a_word() {
-    let mut world = World::new();
-    world.set("old", [config("a", "1")]);
-    world.settle();
-    world.unset("old");
-    let value =
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "old"}});
-    world.set("team/new", [object(&value)]);
-    let plan = world.settle();
-    assert_eq!(reasons(&plan), [HoldReason::OwnedBy, HoldReason::Unassigned]);
-}
-
-#[test]
-fn f16_what_was_there_before_us_is_adopted_and_let_go_not_deleted() {
-    for lost in [false, true] {
-        let mut world = World::new();
-        world.foreign(id("web", "a"));
-        let uid = world.uid(&id("web", "a"));
-        world.set("web", [config("a", "1"), config("b", "1")]);
-        assert_eq!(world.plan().applies[0].cause, Cause::Adopt);
-        world.settle();
-        if lost {
-            // The mark on the object says it, even if the inventory cannot.
-            world.inventory = Inventory::default();
-            world.settle();
-        }
-        world.remove("web", RemovalMode::Delete);
-        world.settle();
-        assert_eq!(world.there.keys().collect::<Vec<_>>(), [&id("web", "a")]);
-        assert_eq!(world.uid(&id("web", "a")), uid);
-        assert_eq!(world.there[&id("web", "a")].owner, None);
-    }
-}
-
-#[test]
-fn f16_an_adopted_object_that_we_made_again_is_ours() {
-    let mut world = World::new();
-    world.foreign(id("web", "a"));
-    world.set("web", [config("a", "1"), config("b", "1")]);
-    world.settle();
-    world.there.remove(&id("web", "a"));
-    world.settle();
-    world.remove("web", RemovalMode::Delete);
-    world.settle();
-    assert!(world.there.is_empty());
 }
 
 #[test]
@@ -357,9 +259,113 @@ fn f22_before_a_clean_pass_nothing_is_deleted() {
     world.set("web", many(3));
     world.settle();
     world.set("web", many(2));
-    world.rails = Rails { prune: false, ..Rails::default() };
+    world.rails.may_delete = false;
     let plan = world.settle();
     assert_eq!(reasons(&plan), [HoldReason::TrustLost]);
+    assert_eq!(world.there.len(), 3);
+}
+
+#[test]
+fn f22_before_a_clean_pass_nothing_is_let_go_and_no_removal_is_done() {
+    let kept = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "k", "annotations": {"windlass.dev/prune": "disabled"}}});
+    let mut world = World::new();
+    world.set("web", many(2).chain([object(&kept)]));
+    world.settle();
+    world.set("web", many(2));
+    world.remove("gone", RemovalMode::Delete);
+    world.rails.may_delete = false;
+    let plan = world.settle();
+    assert_eq!(reasons(&plan), [HoldReason::TrustLost]);
+    assert!(plan.removed.is_empty(), "what was lost may have had something of it");
+    assert!(world.there[&id("web", "k")].owner.is_some());
+    world.rails.may_delete = true;
+    assert_eq!(world.settle().removed, [named("gone")]);
+    assert!(world.there[&id("web", "k")].owner.is_none());
+}
+
+#[test]
+fn nothing_is_let_go_or_approved_away_while_anything_of_the_service_is_held() {
+    let kept = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "k", "annotations": {"windlass.dev/prune": "disabled"}}});
+    let mut world = World::new();
+    world.set("web", many(3).chain([object(&kept)]));
+    world.settle();
+    world.set("web", many(2));
+    world.there.get_mut(&id("web", "c002")).unwrap().uid = "restored".into();
+    let plan = world.plan();
+    world.wanted.approved.extend(plan.held[0].digest);
+    assert_eq!(world.plan().prunes.len(), 2, "one let go, one approved");
+    world.dark.insert(id("web", "c000"));
+    let plan = world.plan();
+    assert_eq!(reasons(&plan), [HoldReason::ApplyFailed, HoldReason::PruneWaits]);
+    assert!(plan.prunes.is_empty());
+}
+
+#[test]
+fn what_is_wanted_and_has_no_identity_here_is_not_unwanted() {
+    let gauge = json!({"apiVersion": "metrics.example/v1", "kind": "Gauge",
+        "metadata": {"name": "g", "annotations": {"windlass.dev/prune": "disabled"}}});
+    let mut world = World::new();
+    world.set("web", many(3).chain([object(&gauge)]));
+    world.settle();
+    world.odd.insert("Gauge".into(), Served::Unknown("503 from its APIService".into()));
+    let plan = world.settle();
+    assert_eq!(reasons(&plan), [HoldReason::KindUnknown], "it is said once, as what is wanted");
+    assert_eq!(world.inventory.len(), 4);
+}
+
+#[test]
+fn f17_a_definition_does_not_go_while_others_use_its_kind() {
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "berths.harbour.example"}});
+    let key = ObjectId {
+        group: "apiextensions.k8s.io".into(),
+        kind: "CustomResourceDefinition".into(),
+        namespace: None,
+        name: "berths.harbour.example".into(),
+    };
+    let mut world = World::new();
+    world.set("web", many(3).chain([object(&definition)]));
+    world.settle();
+    world.set("web", many(3));
+    let plan = world.plan();
+    assert_eq!(reasons(&plan), [HoldReason::NeedsConfirm]);
+    world.wanted.approved.extend(plan.held[0].digest);
+    assert_eq!(world.plan().prunes.len(), 1, "approved, and nobody uses it");
+    let used = |owner: Option<&str>, count: usize| Uses::Known {
+        kind: "Berth".into(),
+        owners: [(owner.map(named), count), (Some(named("web")), 2)].into(),
+    };
+    for owner in [None, Some("other")] {
+        world.uses.insert(key.clone(), used(owner, 3));
+        let plan = world.plan();
+        assert!(plan.prunes.is_empty());
+        assert_eq!(reasons(&plan), [HoldReason::InUse]);
+        assert!(plan.held[0].message.starts_with("3 objects of kind Berth"), "{}", plan.held[0].message);
+    }
+    world.uses.insert(key.clone(), Uses::Unknown("503".into()));
+    assert_eq!(reasons(&world.plan()), [HoldReason::PruneWaits]);
+    // Those of the service itself are in the way as long as they are wanted.
+    world.uses.insert(key, Uses::Known { kind: "Berth".into(), owners: [(Some(named("web")), 2)].into() });
+    assert_eq!(world.plan().prunes.len(), 1);
+    let berth = json!({"apiVersion": "harbour.example/v1", "kind": "Berth", "metadata": {"name": "b"}});
+    world.set("web", many(3).chain([object(&berth)]));
+    world.settle();
+    assert_eq!(reasons(&world.plan()), [HoldReason::InUse]);
+}
+
+#[test]
+fn f26_what_is_no_longer_served_in_its_version_goes_in_another() {
+    let gauge = json!({"apiVersion": "metrics.example/v1alpha1", "kind": "Gauge", "metadata": {"name": "g"}});
+    let mut world = World::new();
+    world.set("web", many(3).chain([object(&gauge)]));
+    world.settle();
+    world.odd.insert("Gauge".into(), Served::Yes { namespaced: true, version: "v1".into() });
+    world.set("web", many(3));
+    let plan = world.plan();
+    assert_eq!(plan.prunes[0].address.version, "v1");
+    world.settle();
     assert_eq!(world.there.len(), 3);
 }
 

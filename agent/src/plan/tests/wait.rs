@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::{named, reasons};
 use super::{World, config, id, object};
-use crate::plan::{Cause, Rails};
+use crate::plan::Cause;
 
 #[test]
 fn a_service_waits_until_what_it_depends_on_is_applied_and_healthy() {
@@ -71,9 +71,39 @@ fn a_wave_waits_until_the_one_before_it_is_healthy() {
 }
 
 #[test]
+fn a_wave_below_zero_that_is_not_healthy_holds_the_usual_one_back() {
+    let mut world = World::new();
+    world.set("web", [wave("first", "-1", "1"), config("second", "1")]);
+    let plan = world.plan();
+    world.take(&plan);
+    world.there.get_mut(&id("web", "first")).unwrap().health = Health::Progressing;
+    let plan = world.plan();
+    assert!(plan.applies.is_empty() && plan.services[&named("web")].waits);
+    world.there.get_mut(&id("web", "first")).unwrap().health = Health::Healthy;
+    assert!(world.settle().services[&named("web")].synced);
+}
+
+#[test]
+fn f38_what_is_not_applied_in_a_pass_counts_as_it_is() {
+    let mut world = World::new();
+    world.set("web", [config("a", "1"), config("stuck", "1")]);
+    world.settle();
+    world.there.get_mut(&id("web", "stuck")).unwrap().health = Health::Progressing;
+    world.there.get_mut(&id("web", "a")).unwrap().content = Digest::of(b"edited");
+    let plan = world.plan();
+    assert_eq!(plan.applies.len(), 1);
+    assert_eq!(plan.services[&named("web")].rest, Health::Progressing, "a repair makes nothing else healthy");
+    // Nor does what was put off.
+    let mut world = World::new();
+    world.set("web", [wave("first", "-1", "1"), wave("second", "0", "1")]);
+    let plan = world.plan();
+    assert_eq!((plan.applies.len(), plan.services[&named("web")].rest), (1, Health::Progressing));
+}
+
+#[test]
 fn where_health_is_unknown_waves_are_an_order_in_one_pass() {
     let mut world = World::new();
-    world.rails = Rails { knows_health: false, ..Rails::default() };
+    world.rails.abilities.knows_health = false;
     world.set("web", [wave("b", "-1", "1"), config("a", "1"), wave("c", "2", "1")]);
     let plan = world.plan();
     let names: Vec<_> = plan.applies.iter().map(|apply| apply.address.id.name.as_str()).collect();

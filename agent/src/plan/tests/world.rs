@@ -11,32 +11,33 @@ use serde_json::{Value, json};
 use crate::held::Held;
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{self, How, Input, Plan, Rails};
-use crate::target::{ADOPTED, KindRef, Live, OWNER, OwnerMark, Prepared, Seen, Served};
+use crate::target::{ADOPTED, KindRef, Live, OWNER, OwnerMark, Prepared, Seen, Served, Uses};
 use crate::wanted::{Loaded, Wanted, WantedService};
 
-pub(super) struct World {
-    pub(super) there: BTreeMap<ObjectId, Live>,
-    pub(super) inventory: Inventory,
-    pub(super) wanted: Wanted,
-    pub(super) rails: Rails,
+pub(crate) struct World {
+    pub(crate) there: BTreeMap<ObjectId, Live>,
+    pub(crate) inventory: Inventory,
+    pub(crate) wanted: Wanted,
+    pub(crate) rails: Rails,
+    pub(crate) uses: BTreeMap<ObjectId, Uses>,
     /// Kinds that are not simply served.
-    pub(super) odd: BTreeMap<String, Served>,
+    pub(crate) odd: BTreeMap<String, Served>,
     /// Objects that cannot be looked at.
-    pub(super) dark: BTreeSet<ObjectId>,
+    pub(crate) dark: BTreeSet<ObjectId>,
     made: u64,
 }
 
-pub(super) fn object(value: &Value) -> Object {
+pub(crate) fn object(value: &Value) -> Object {
     Object::from_value(value).unwrap()
 }
 
 /// A `ConfigMap` without a namespace.
-pub(super) fn config(name: &str, text: &str) -> Object {
+pub(crate) fn config(name: &str, text: &str) -> Object {
     object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": text}}))
 }
 
 /// Its identity in the namespace of the service.
-pub(super) fn id(service: &str, name: &str) -> ObjectId {
+pub(crate) fn id(service: &str, name: &str) -> ObjectId {
     ObjectId {
         group: String::new(),
         kind: "ConfigMap".into(),
@@ -45,12 +46,12 @@ pub(super) fn id(service: &str, name: &str) -> ObjectId {
     }
 }
 
-pub(super) fn named(service: &str) -> ServiceName {
+pub(crate) fn named(service: &str) -> ServiceName {
     if service.contains('/') { service.parse() } else { format!("default/{service}").parse() }.unwrap()
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let wanted = Wanted {
             cluster: ClusterId::random(),
             fleet: Digest::of(b"fleet"),
@@ -64,6 +65,7 @@ impl World {
             inventory: Inventory::default(),
             wanted,
             rails: Rails::default(),
+            uses: BTreeMap::new(),
             odd: BTreeMap::new(),
             dark: BTreeSet::new(),
             made: 0,
@@ -71,7 +73,7 @@ impl World {
     }
 
     /// The set has this service with these objects, in a namespace of its own name.
-    pub(super) fn set(
+    pub(crate) fn set(
         &mut self,
         service: &str,
         objects: impl IntoIterator<Item = Object>,
@@ -97,28 +99,28 @@ impl World {
     }
 
     /// The set names a release of this service that is not here, for a reason or because it is on its way.
-    pub(super) fn assign(&mut self, service: &str, held: Option<Held>) {
+    pub(crate) fn assign(&mut self, service: &str, held: Option<Held>) {
         let wanted = self.wanted.services.get_mut(&named(service)).unwrap();
         wanted.entry.release = Digest::of(b"not here");
         wanted.held = held;
     }
 
-    pub(super) fn options(&mut self, service: &str) -> &mut ServiceOptions {
+    pub(crate) fn options(&mut self, service: &str) -> &mut ServiceOptions {
         &mut self.wanted.services.get_mut(&named(service)).unwrap().entry.options
     }
 
     /// The set no longer has this service.
-    pub(super) fn unset(&mut self, service: &str) {
+    pub(crate) fn unset(&mut self, service: &str) {
         self.wanted.services.remove(&named(service));
     }
 
-    pub(super) fn remove(&mut self, service: &str, mode: RemovalMode) {
+    pub(crate) fn remove(&mut self, service: &str, mode: RemovalMode) {
         self.unset(service);
         self.wanted.removals.insert(named(service), mode);
     }
 
     /// Somebody else makes an object.
-    pub(super) fn foreign(&mut self, id: ObjectId) {
+    pub(crate) fn foreign(&mut self, id: ObjectId) {
         let live = self.live(Digest::of(b"foreign"), None, false);
         self.there.insert(id, live);
     }
@@ -133,12 +135,12 @@ impl World {
             adopted,
             deleting: false,
             scaler: None,
-            finished: false,
+            finished: None,
             health: Health::Healthy,
         }
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         let kinds = plan::kinds(&self.wanted, &self.inventory);
         let served: BTreeMap<KindRef, Served> = kinds.into_iter().map(|kind| self.served(kind)).collect();
         let wishes = plan::wishes(&self.wanted, &served);
@@ -150,7 +152,8 @@ impl World {
             inventory: &self.inventory,
             served: &served,
             observed: &observed.collect(),
-            rails: &self.rails,
+            uses: &self.uses,
+            rails: self.rails,
         })
     }
 
@@ -170,7 +173,7 @@ impl World {
     }
 
     /// Takes every step of a plan, as a target that does as it is told.
-    pub(super) fn take(&mut self, plan: &Plan) {
+    pub(crate) fn take(&mut self, plan: &Plan) {
         for (service, id) in &plan.forgets {
             self.inventory.forget(service, id);
         }
@@ -188,6 +191,7 @@ impl World {
         for prune in &plan.prunes {
             let live = self.there.get_mut(&prune.address.id).unwrap();
             assert_eq!(live.uid, prune.uid, "a prune names the UID that it was decided on");
+            assert_eq!(live.resource_version, prune.resource_version, "and the version");
             match prune.how {
                 How::Delete => drop(self.there.remove(&prune.address.id)),
                 How::Release => (live.owner, live.adopted) = (None, false),
@@ -195,6 +199,9 @@ impl World {
             self.inventory.forget(&prune.service, &prune.address.id);
         }
         for (service, standing) in &plan.services {
+            if self.inventory.is_ahead(service, &self.wanted.services[service]) {
+                continue;
+            }
             if let Some(loaded) = &self.wanted.services[service].loaded
                 && !standing.held
                 && !standing.waits
@@ -220,7 +227,7 @@ impl World {
     }
 
     /// Plans and takes steps until nothing follows; the plan that said so.
-    pub(super) fn settle(&mut self) -> Plan {
+    pub(crate) fn settle(&mut self) -> Plan {
         for _ in 0..20 {
             let plan = self.plan();
             if plan.is_empty() {
@@ -231,13 +238,13 @@ impl World {
         panic!("there is always something more to do: {:?}", self.plan());
     }
 
-    pub(super) fn uid(&self, id: &ObjectId) -> String {
+    pub(crate) fn uid(&self, id: &ObjectId) -> String {
         self.there[id].uid.clone()
     }
 }
 
 /// The reasons of a plan's holds, sorted.
-pub(super) fn reasons(plan: &Plan) -> Vec<HoldReason> {
+pub(crate) fn reasons(plan: &Plan) -> Vec<HoldReason> {
     let mut reasons: Vec<HoldReason> = plan.held.iter().map(|held| held.reason).collect();
     reasons.sort();
     reasons

@@ -1,0 +1,174 @@
+//! Passes and their steps, on a folder.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdn::document::{HoldReason, RemovalMode};
+use tokio::sync::watch;
+
+use super::applier::{Applier, Done};
+use super::{Bounds, Parts, Syncer};
+use crate::directory::Directory;
+use crate::inventory::Inventory;
+use crate::outcome::Outcome;
+use crate::plan::tests::world::{World, config, named};
+use crate::plan::{Budget, How, Phase, Prune};
+use crate::state::State;
+use crate::status::{Shared, Status};
+use crate::target::{Address, Live, Target};
+
+const BOUNDS: Bounds = Bounds {
+    interval: Duration::from_mins(2),
+    concurrency: 4,
+    definitions: Duration::from_secs(1),
+    pass: Duration::from_mins(5),
+};
+
+/// A folder, and a loop that makes it so.
+struct Bench {
+    folder: tempfile::TempDir,
+    target: Arc<Target>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&folder.path().join("target"), true).unwrap();
+        Self { folder, target: Arc::new(Target::Directory(directory)) }
+    }
+
+    /// A loop that had an assignment on disk, and has no inventory.
+    async fn syncer(&self) -> Syncer {
+        Syncer::new(Parts {
+            target: Arc::clone(&self.target),
+            budget: Budget::default(),
+            bounds: BOUNDS,
+            state: Arc::new(State::open(&self.folder.path().join("state"), 0).unwrap()),
+            home: self.target.home().await.unwrap(),
+            trusted: true,
+            status: Arc::new(Shared::new(watch::Sender::new(Status::default()))),
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("target/web_ConfigMap_{name}.json"))
+    }
+
+    /// What there is to apply for a service of these objects.
+    fn applies(&self, names: &[&str]) -> Vec<crate::plan::Apply> {
+        let mut world = World::new();
+        world.set("web", names.iter().map(|name| config(name, "1")));
+        world.plan().applies
+    }
+}
+
+async fn pass(syncer: &mut Syncer, world: &World) -> Outcome {
+    let (_sender, news) = watch::channel(None);
+    Box::pin(syncer.pass(&Arc::new(world.wanted.clone()), news)).await
+}
+
+fn is_lost(outcome: &Outcome) -> bool {
+    outcome.held.iter().any(|held| held.reason == HoldReason::TrustLost)
+}
+
+#[tokio::test]
+async fn f22_a_pass_that_looked_at_nothing_is_no_clean_one() {
+    let bench = Bench::new();
+    let mut syncer = bench.syncer().await;
+    let mut world = World::new();
+    world.set("web", [config("a", "1")]);
+    world.wanted.services.get_mut(&named("web")).unwrap().loaded = None;
+    world.remove("gone", RemovalMode::Delete);
+    for _ in 0..3 {
+        let outcome = pass(&mut syncer, &world).await;
+        assert!(is_lost(&outcome), "its release is still on its way");
+        assert!(outcome.removed.is_empty(), "what was lost may have had something of it");
+    }
+    world.set("web", [config("a", "1")]);
+    pass(&mut syncer, &world).await;
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(!is_lost(&outcome));
+    assert_eq!(outcome.removed, [named("gone")]);
+}
+
+#[tokio::test]
+async fn l1_what_runs_is_not_taken_back_by_passes_that_have_only_an_older_release() {
+    let bench = Bench::new();
+    let mut syncer = bench.syncer().await;
+    let mut world = World::new();
+    world.set("web", [config("a", "1")]);
+    let old = world.wanted.services[&named("web")].loaded.clone();
+    world.set("web", [config("a", "2"), config("b", "2")]);
+    pass(&mut syncer, &world).await;
+    let runs = std::fs::read(bench.path("a")).unwrap();
+    let release = world.wanted.services[&named("web")].entry.release;
+    world.wanted.services.get_mut(&named("web")).unwrap().loaded = old;
+    for _ in 0..3 {
+        let outcome = pass(&mut syncer, &world).await;
+        assert_eq!(outcome.services[&named("web")].release, Some(release));
+        assert_eq!(std::fs::read(bench.path("a")).unwrap(), runs);
+        assert!(bench.path("b").exists());
+    }
+}
+
+#[tokio::test]
+async fn f40_nothing_is_deleted_for_an_assignment_that_is_no_longer_the_newest() {
+    let bench = Bench::new();
+    let apply = &bench.applies(&["a"])[0];
+    let Live { uid, resource_version, .. } = bench.target.apply(&apply.prepared).await.unwrap().live;
+    let prune = Prune {
+        service: named("web"),
+        address: Address { id: apply.address.id.clone(), version: "v1".into() },
+        uid,
+        resource_version,
+        how: How::Delete,
+        phase: Phase::Config,
+    };
+    for is_newest in [false, true] {
+        let (sender, news) = watch::channel(None);
+        if !is_newest {
+            sender.send_replace(None);
+        }
+        let mut inventory = Inventory::default();
+        let mut hands = Applier {
+            target: &bench.target,
+            inventory: &mut inventory,
+            bounds: BOUNDS,
+            until: Instant::now() + BOUNDS.pass,
+            later: BTreeSet::new(),
+            news,
+            done: Done::default(),
+        };
+        hands.prune(vec![prune.clone()]).await;
+        assert_eq!(hands.done.superseded, !is_newest);
+        assert_eq!(bench.path("a").exists(), !is_newest);
+    }
+}
+
+#[tokio::test]
+async fn f9_what_there_is_no_time_for_is_said_and_comes_before_what_was_refused() {
+    let bench = Bench::new();
+    let applies = bench.applies(&["a", "b"]);
+    let refused = applies[0].address.id.clone();
+    let mut inventory = Inventory::default();
+    let (_sender, news) = watch::channel(None);
+    let mut hands = Applier {
+        target: &bench.target,
+        inventory: &mut inventory,
+        bounds: BOUNDS,
+        until: Instant::now(),
+        later: BTreeSet::from([refused.clone()]),
+        news,
+        done: Done::default(),
+    };
+    hands.apply(applies).await;
+    let held: Vec<_> = hands.done.held.iter().map(|held| (held.reason, held.object.as_ref())).collect();
+    assert_eq!(held.len(), 2);
+    assert!(held.iter().all(|(reason, _)| *reason == HoldReason::ApplyFailed));
+    assert_eq!(held[1].1, Some(&refused), "what was refused in the last pass goes last");
+    assert!(hands.done.retry && hands.done.failed.contains(&named("web")));
+    assert!(hands.done.refused.is_empty(), "it was not tried");
+    assert!(!bench.path("a").exists() && !bench.path("b").exists());
+}

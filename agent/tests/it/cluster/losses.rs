@@ -1,0 +1,176 @@
+//! What an agent loses, or does not come to write down; and what a server loses.
+
+use anyhow::Result;
+use cdn::document::HoldReason;
+use serde_json::{Value, json};
+
+use super::Bench;
+use crate::site::{reasons, reported};
+
+impl Bench {
+    async fn inventory(&self, args: &[&str]) -> Result<String> {
+        let namespace = format!("{}-windlass", self.namespace);
+        self.cluster.kubectl(&[args, &["-n", &namespace]].concat()).await
+    }
+
+    /// The inventory as it is now in the cluster, to be put back later.
+    async fn kept(&self) -> Result<Value> {
+        let text =
+            self.inventory(&["get", "configmaps", "-l", "windlass.dev/inventory", "-o", "json"]).await?;
+        let mut list: Value = serde_json::from_str(&text)?;
+        for item in list["items"].as_array_mut().into_iter().flatten() {
+            let metadata = item["metadata"].as_object_mut().expect("an object has metadata");
+            metadata.retain(|field, _| ["name", "labels", "annotations"].contains(&field.as_str()));
+        }
+        Ok(list)
+    }
+
+    async fn put_back(&self, kept: &Value) -> Result<()> {
+        self.inventory(&["delete", "configmaps", "-l", "windlass.dev/inventory"]).await?;
+        let namespace = format!("{}-windlass", self.namespace);
+        self.cluster.kubectl_with(&kept.to_string(), &["create", "-n", &namespace, "-f", "-"]).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn f22_the_clusters_inventory_stands_in_for_a_lost_disk() -> Result<()> {
+    let mut bench = Bench::new("disk").await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1"), bench.config("b", "1")]);
+    bench.assign().await;
+    std::fs::remove_dir_all(bench.site.state())?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    let status = bench.assign().await;
+    assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+    assert_eq!(bench.field("configmap", "b", ".data.text").await, "");
+    assert_eq!(bench.site.wire.far().joins, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn f22_a_damaged_inventory_and_no_copy_of_it_stop_no_repair() -> Result<()> {
+    let edit = r#"{"binaryData": {"content": "b3RoZXI="}}"#;
+    let damages: [&[&str]; 2] = [
+        &["patch", "configmap", "windlass-inventory", "-p", edit],
+        &["delete", "configmap", "windlass-inventory"],
+    ];
+    for damage in damages {
+        let mut bench = Bench::new("broken").await?;
+        bench.site.fleet.publish("web", &[bench.config("a", "1"), bench.config("b", "1")]);
+        bench.assign().await;
+        bench.inventory(damage).await?;
+        std::fs::remove_file(bench.site.state().join("inventory.json"))?;
+        bench.kubectl(&["delete", "configmap", "a"]).await?;
+        bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+        let status = bench.assign().await;
+        assert!(reasons(&status).is_empty(), "{damage:?}: {:?}", status.holds());
+        assert_eq!(bench.field("configmap", "a", ".data.text").await, "1", "{damage:?}");
+        assert_eq!(bench.field("configmap", "b", ".data.text").await, "1", "what nobody remembers stays");
+        // What was built anew is whole: from here on all is as before.
+        bench.site.fleet.publish("web", &[bench.config("c", "1")]);
+        bench.assign().await;
+        bench.site.fleet.publish("web", &[bench.config("c", "1"), bench.config("d", "1")]);
+        let status = bench.assign().await;
+        assert!(reasons(&status).is_empty(), "{damage:?}: {:?}", status.holds());
+        assert_eq!(bench.field("configmap", "a", ".data.text").await, "");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn f22_a_strangers_object_under_our_label_is_no_damage_and_stays() -> Result<()> {
+    let mut bench = Bench::new("strange").await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1"), bench.config("b", "1")]);
+    bench.assign().await;
+    bench.inventory(&["create", "configmap", "theirs", "--from-literal=a=1"]).await?;
+    bench.inventory(&["label", "configmap", "theirs", "windlass.dev/inventory=true"]).await?;
+    std::fs::remove_file(bench.site.state().join("inventory.json"))?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    let status = bench.assign().await;
+    assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+    assert_eq!(bench.field("configmap", "b", ".data.text").await, "", "the inventory was read whole");
+    assert_eq!(bench.inventory(&["get", "configmap", "theirs", "-o=jsonpath={.data.a}"]).await?, "1");
+    Ok(())
+}
+
+#[tokio::test]
+async fn f14_an_object_moves_between_services_of_a_cluster_and_keeps_its_uid() -> Result<()> {
+    let mut bench = Bench::new("moves").await?;
+    for (from, to) in [("old", "new"), ("new", "old")] {
+        let (moving, own) = (bench.config("m", "1"), [bench.config(from, "1"), bench.config(to, "1")]);
+        bench.site.fleet.publish(from, &[moving.clone(), own[0].clone()]);
+        bench.site.fleet.publish(to, &own[1..]);
+        bench.assign().await;
+        let uid = bench.field("configmap", "m", ".metadata.uid").await;
+        bench.site.fleet.publish(from, &own[..1]);
+        bench.site.fleet.publish(to, &[moving, own[1].clone()]);
+        let status = bench.assign().await;
+        assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+        assert_eq!(bench.field("configmap", "m", ".metadata.uid").await, uid);
+        let managers = bench.field("configmap", "m", ".metadata.managedFields[*].manager").await;
+        assert_eq!(managers, format!("windlass/default/{to}"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn f14_an_agent_that_stops_before_it_has_written_the_move_down_deletes_nothing() -> Result<()> {
+    for (from, to) in [("old", "new"), ("new", "old")] {
+        let mut bench = Bench::new("stops").await?;
+        let (moving, own) = (bench.config("m", "1"), [bench.config(from, "1"), bench.config(to, "1")]);
+        bench.site.fleet.publish(from, &[moving.clone(), own[0].clone()]);
+        bench.site.fleet.publish(to, &own[1..]);
+        bench.assign().await;
+        let uid = bench.field("configmap", "m", ".metadata.uid").await;
+        let disk = bench.site.state().join("inventory.json");
+        let (on_disk, kept) = (std::fs::read(&disk)?, bench.kept().await?);
+        bench.site.fleet.publish(from, &own[..1]);
+        bench.site.fleet.publish(to, &[moving, own[1].clone()]);
+        bench.assign().await;
+        // The move was made; neither inventory says so.
+        std::fs::write(&disk, on_disk)?;
+        bench.put_back(&kept).await?;
+        let status = bench.once().await;
+        assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+        assert_eq!(bench.field("configmap", "m", ".metadata.uid").await, uid);
+        assert_eq!((reported(&status, from).objects, reported(&status, to).objects), (1, 2));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn f29_a_pass_in_which_the_server_fails_prunes_nothing_of_the_service() -> Result<()> {
+    let mut bench = Bench::new("fails").await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1"), bench.config("b", "1")]);
+    bench.assign().await;
+    let rules = json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"],
+        "resources": ["configmaps"]});
+    bench.create(&bench.webhook(&json!({"url": "https://127.0.0.1:1/"}), &rules)).await?;
+    bench.refused(&["annotate", "configmap", "a", "x=y", "--dry-run=server"]).await;
+    bench.site.fleet.publish("web", &[bench.config("a", "2")]);
+    let status = bench.assign().await;
+    assert_eq!(reasons(&status), [HoldReason::ApplyFailed, HoldReason::PruneWaits]);
+    assert_eq!(bench.field("configmap", "b", ".data.text").await, "1", "the pass was not complete");
+    bench.without_webhook().await?;
+    bench.settle().await;
+    assert_eq!(bench.field("configmap", "a", ".data.text").await, "2");
+    assert_eq!(bench.field("configmap", "b", ".data.text").await, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn f24_an_object_whose_managed_fields_were_dropped_is_drift_and_becomes_ours_again() -> Result<()> {
+    let mut bench = Bench::new("dropped").await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    bench.assign().await;
+    let drop = r#"[{"op": "replace", "path": "/metadata/managedFields", "value": [{}]},
+        {"op": "replace", "path": "/data/text", "value": "2"}]"#;
+    bench.kubectl(&["patch", "configmap", "a", "--type=json", "-p", drop]).await?;
+    let status = bench.once().await;
+    assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+    assert_eq!(status.pass.expect("a pass was made").counts.repaired, 1);
+    assert_eq!(bench.field("configmap", "a", ".data.text").await, "1");
+    let managers = bench.field("configmap", "a", ".metadata.managedFields[*].manager").await;
+    assert!(managers.contains("windlass/default/web"), "{managers}");
+    Ok(())
+}
