@@ -2,6 +2,8 @@
 //! the proof is made over the whole.
 
 use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use program::http::{
     Answer, Bounds, Cause, HeaderMap, HeaderName, Request, StatusCode, capacity, header, looks_like_html,
 };
 use program::schedule;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::health::Tracked;
 use crate::origin::{Authority, Place, url};
@@ -70,16 +72,30 @@ impl Download<'_> {
             Place::Web { base, authority } => {
                 self.web(&url(base, self.asked.key), authority, past_caches).await
             }
-            Place::Folder(folder) => {
-                let (folder, key, limit) = (folder.clone(), self.asked.key.clone(), self.asked.limit);
-                let read = tokio::task::spawn_blocking(move || folder::read(&folder, &key, limit)).await;
-                let bytes = read.map_err(|ended| Why::Folder(ended.to_string()))??;
-                let too_long = bytes.is_none();
-                let bytes = bytes.unwrap_or_default();
-                self.count(bytes.len());
-                Ok(Body { bytes, too_long, host: self.from.origin.host(), ..Body::default() })
-            }
+            Place::Folder(folder) => self.folder(folder.clone()).await,
         }
+    }
+
+    /// A medium may hang for ever, as a file server does that went away: it is waited for as long as for an origin that
+    /// sends nothing (FAULTS A7).
+    async fn folder(&self, folder: PathBuf) -> Result<Body, Why> {
+        let (key, limit) = (self.asked.key.clone(), self.asked.limit);
+        let reading = async {
+            let permit = Arc::clone(&self.from.readers).acquire_owned().await;
+            let read = move || {
+                let read = folder::read(&folder, &key, limit);
+                drop(permit);
+                read
+            };
+            tokio::task::spawn_blocking(read).await.map_err(|ended| Why::Folder(ended.to_string()))?
+        };
+        let until = self.until.min(Instant::now() + self.shared.patience.grace);
+        let hangs = |_| Why::Folder("it did not answer in time: is its medium still there?".to_owned());
+        let bytes = timeout_at(until, reading).await.map_err(hangs)??;
+        let too_long = bytes.is_none();
+        let bytes = bytes.unwrap_or_default();
+        self.count(bytes.len());
+        Ok(Body { bytes, too_long, host: self.from.origin.host(), ..Body::default() })
     }
 
     async fn web(&self, url: &str, place: &Authority, past_caches: bool) -> Result<Body, Why> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cdn::Digest;
 use program::schedule;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::{Origin, Why};
@@ -15,6 +16,8 @@ const FIRST_REST: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_mins(5);
 /// Objects remembered as damaged at one origin; the one that may be asked for soonest gives way.
 const MOST_AVOIDED: usize = 1_024;
+/// Reads of one folder at once.
+const READERS: usize = 8;
 
 /// How an origin is, for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct OriginStatus {
 pub(crate) struct Tracked {
     pub(crate) origin: Origin,
     pub(crate) appended: bool,
+    /// Of a folder: who may read at once. Reads of a medium that hangs never end, and must not take every thread.
+    pub(crate) readers: Arc<Semaphore>,
     memory: Mutex<Memory>,
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn order(list: &[Arc<Tracked>], now: Instant) -> Vec<Arc<Tracked>> {
 
 impl Tracked {
     pub(crate) fn new(origin: Origin, appended: bool) -> Self {
-        Self { origin, appended, memory: Mutex::default() }
+        Self { origin, appended, readers: Arc::new(Semaphore::new(READERS)), memory: Mutex::default() }
     }
 
     pub(crate) fn succeeded(&self) {

@@ -124,18 +124,30 @@ impl Origins {
         if length.is_some_and(|length| length > limit) {
             return Err(NotFetched::without_asking(&key, Why::TooLong { limit }));
         }
-        let asked = Asked { key: &key, limit, length };
+        self.named(*digest, Asked { key: &key, limit, length }).await
+    }
+
+    /// The bytes that `digest` names, of a kind that has at most `most` of them: an origin that sends more is cut off
+    /// there (FAULTS A6).
+    pub async fn object_at_most(&self, digest: &Digest, most: u64) -> Result<Vec<u8>, NotFetched> {
+        let key = Key::Object(*digest);
+        let limit = most.min(key.max_bytes());
+        self.named(*digest, Asked { key: &key, limit, length: None }).await
+    }
+
+    async fn named(&self, digest: Digest, asked: Asked<'_>) -> Result<Vec<u8>, NotFetched> {
+        let length = asked.length;
         let prove = |body: Body| {
             let whole = !body.too_long && length.is_none_or(|length| body.bytes.len() as u64 == length);
-            if whole && Digest::of(&body.bytes) == *digest {
+            if whole && Digest::of(&body.bytes) == digest {
                 Ok(body.bytes)
             } else {
                 meters::refused();
-                Err(Why::Mismatch(Box::new(body.mismatch(*digest, length))))
+                Err(Why::Mismatch(Box::new(body.mismatch(digest, length))))
             }
         };
         let found = self.first(asked, prove).await?;
-        found.ok_or_else(|| NotFetched::absent(&key, &self.list))
+        found.ok_or_else(|| NotFetched::absent(asked.key, &self.list))
     }
 
     /// What lies at a key, as the first origin has it whose bytes the caller accepts; none when every origin says

@@ -91,6 +91,21 @@ async fn a6_a_body_without_end_is_cut_at_the_signed_length() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a6_a_body_without_end_is_cut_at_what_its_kind_may_have() {
+    let site = Site::new();
+    let digest = site.object(&bytes(10_000));
+    let endless = FaultProxy::start("127.0.0.1:1").await.unwrap();
+    endless.set(Fault::Endless).await.unwrap();
+    let origins = origins(&[endless.url(), site.url()]);
+    assert_eq!(origins.object_at_most(&digest, 16_000).await.unwrap(), bytes(10_000));
+    let status = &origins.status()[0];
+    assert_eq!(status.avoided, 1);
+    assert!(status.bytes < 2_000_000, "{} bytes were read", status.bytes);
+    let longer = origins.object_at_most(&digest, 9_999).await.unwrap_err();
+    assert!(longer.is_content_mismatch(), "{longer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a6_a_claim_of_enormous_length_is_refused_before_reading() {
     let far =
         Far::start(|_, _| b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\nx".to_vec()).await;

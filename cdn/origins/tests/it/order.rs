@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cdn::Key;
-use origins::Why;
+use origins::{Credentials, Origin, Origins, Patience, Why};
 use testbed::{Fault, FaultProxy, Nginx};
 
 use crate::far::{Far, answer};
-use crate::site::{Site, bytes, origins};
+use crate::site::{Site, bytes, client, origins};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a14_a_dead_a_slow_and_a_corrupt_mirror_do_not_block_an_update() {
@@ -129,4 +129,47 @@ async fn a_medium_that_is_not_there_is_not_an_empty_one() {
     let none: [&str; 0] = [];
     let refused = origins(&none).object(&cdn::Digest::of(b"x"), None).await.unwrap_err();
     assert!(!refused.is_absent() && refused.to_string().contains("--origin"), "{refused}");
+}
+
+/// Python, since Rust's own library knows no leases: a file under one cannot be opened until its holder gives it up, as
+/// one of a file server that went away.
+const LEASE: &str = "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a7_a_folder_that_hangs_is_left_for_the_next_origin() {
+    let (hung, good) = (Site::new(), Site::new());
+    let digest = good.object(b"content");
+    hung.object(b"content");
+    let file = hung.path().join(Key::Object(digest).path());
+    let mut holder = std::process::Command::new("python3")
+        .args(["-c", LEASE])
+        .arg(file)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python3 is installed: apt-get install python3");
+    let mut word = [0; 5];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut word).expect("the file is leased");
+    let list = [hung.url(), good.url()].iter().map(|url| Origin::parse(url).unwrap()).collect();
+    let patience = Patience { grace: Duration::from_secs(1), ..Patience::default() };
+    let origins = Origins::new(list, client()).with(Credentials::default(), patience);
+    // By far more reads than may hang at once.
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let origins = origins.clone();
+        reads.spawn(async move { origins.object(&digest, Some(7)).await });
+    }
+    // The kernel itself would end the lease after 45 s.
+    let all = tokio::time::timeout(Duration::from_secs(30), reads.join_all()).await;
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(all.expect("in time").into_iter().all(|found| found.is_ok_and(|bytes| bytes == b"content")));
+    assert!(origins.status()[0].last_error.as_ref().unwrap().contains("did not answer in time"));
 }
