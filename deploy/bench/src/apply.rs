@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use testbed::{Cluster, ClusterOptions, Program, Ready};
 
 use crate::figure::Figure;
@@ -13,7 +14,8 @@ use crate::fleet::{Fleet, PATIENCE, binary, run};
 use crate::usage;
 
 /// Services of four objects each.
-const SERVICES: usize = 100;
+const SERVICES: u32 = 100;
+const OBJECTS: u32 = 4 * SERVICES;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Measures cold, unchanged, writes of an unchanged pass, and memory.
@@ -26,27 +28,21 @@ pub(crate) async fn figures() -> Result<Vec<Figure>> {
     fleet.join_token(1)?;
     let manifests = fleet.path("manifests");
     write(&manifests)?;
+    // Joining is the time of a person's first minute, not of a pass.
+    run(&mut agent(&fleet, &cluster)?)?;
     fleet.publish(&manifests, "ours")?;
+    fleet.until_assigned().await?;
 
-    let agent = || -> Result<f64> {
-        timed(Command::new(binary("windlass-agent")?).args(fleet.agent(cluster.kubeconfig())).arg("once"))
-    };
-    let kubectl = || -> Result<f64> {
-        timed(
-            Command::new(testbed::tool(testbed::Tool::Kubectl)?)
-                .arg("--kubeconfig")
-                .arg(cluster.kubeconfig())
-                .args(["apply", "--server-side", "--namespace", "theirs", "-f"])
-                .arg(&manifests),
-        )
-    };
-    // The agent's first start joins: the time of a person's first minute, not of a pass. `once` joins, polls and applies.
-    let (cold, cold_kubectl) = (agent()?, kubectl()?);
     let before = writes(&cluster).await?;
-    let unchanged = agent()?;
+    let cold = ours(&fleet, &cluster)?;
+    let written = writes(&cluster).await? - before;
+    ensure!(written >= f64::from(OBJECTS), "only {written} of {OBJECTS} objects were written");
+    let cold_kubectl = theirs(&cluster, &manifests)?;
+    let before = writes(&cluster).await?;
+    let unchanged = ours(&fleet, &cluster)?;
     let ours_written = writes(&cluster).await? - before;
     let before = writes(&cluster).await?;
-    let unchanged_kubectl = kubectl()?;
+    let unchanged_kubectl = theirs(&cluster, &manifests)?;
     let theirs_written = writes(&cluster).await? - before;
     let anchor = "kubectl_server_side";
     let mut figures = vec![
@@ -62,6 +58,30 @@ pub(crate) async fn figures() -> Result<Vec<Figure>> {
     ];
     figures.extend(memory(&fleet, &cluster).await?);
     Ok(figures)
+}
+
+/// The shipped agent, once: a poll, what follows from it, a report.
+fn agent(fleet: &Fleet, cluster: &Cluster) -> Result<Command> {
+    let mut agent = Command::new(binary("windlass-agent")?);
+    agent.args(fleet.agent(cluster.kubeconfig())).arg("once");
+    Ok(agent)
+}
+
+/// Its time for bringing all objects about, which it must say of itself.
+fn ours(fleet: &Fleet, cluster: &Cluster) -> Result<f64> {
+    let (time, said) = timed(&mut agent(fleet, cluster)?)?;
+    let status: Value = serde_json::from_str(&said).context("what the agent says of itself")?;
+    let objects = status.pointer("/pass/services/0/objects").and_then(Value::as_u64);
+    let ended = status.pointer("/pass/ended").and_then(Value::as_str);
+    ensure!(objects == Some(OBJECTS.into()) && ended == Some("complete"), "not all is there: {status:#}");
+    Ok(time)
+}
+
+fn theirs(cluster: &Cluster, manifests: &Path) -> Result<f64> {
+    let mut kubectl = Command::new(testbed::tool(testbed::Tool::Kubectl)?);
+    kubectl.arg("--kubeconfig").arg(cluster.kubeconfig());
+    kubectl.args(["apply", "--server-side", "--namespace", "theirs", "-f"]).arg(manifests);
+    timed(&mut kubectl).map(|(time, _)| time)
 }
 
 async fn memory(fleet: &Fleet, cluster: &Cluster) -> Result<Vec<Figure>> {
@@ -82,12 +102,12 @@ async fn memory(fleet: &Fleet, cluster: &Cluster) -> Result<Vec<Figure>> {
     ])
 }
 
-fn timed(command: &mut Command) -> Result<f64> {
+fn timed(command: &mut Command) -> Result<(f64, String)> {
     let started = Instant::now();
-    run(command)?;
+    let said = run(command)?;
     let took = started.elapsed();
     ensure!(took < PATIENCE, "it took {took:?}");
-    Ok(took.as_secs_f64())
+    Ok((took.as_secs_f64(), said))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -12,9 +12,10 @@ use testbed::{Process, Program, Ready};
 
 use crate::wire::Client;
 
-/// A folder with a fleet's keys, and an api that runs.
+/// A folder with a fleet's keys, an api that runs, and a web server in front of its store.
 pub(crate) struct Fleet {
     folder: TempDir,
+    _cdn: Process,
     /// The api.
     pub(crate) api: Process,
     /// `127.0.0.1:PORT`.
@@ -31,6 +32,21 @@ pub(crate) fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A web server in front of a store.
+struct Cdn {
+    process: Process,
+    url: String,
+}
+
+async fn cdn(store: &Path) -> Result<Cdn> {
+    std::fs::create_dir_all(store).context("make the store's folder")?;
+    let address = format!("127.0.0.1:{}", testbed::free_port()?);
+    let program = Program::new("windlass-mirror", binary("windlass-mirror")?)
+        .args(["--listen", &address, "--observe-listen", "off", "--log-level", "warn"])
+        .args([OsStr::new("--directory"), store.as_os_str()]);
+    Ok(Cdn { process: program.start(Ready::Tcp(address.clone())).await?, url: format!("http://{address}") })
+}
+
 impl Fleet {
     /// Makes keys and starts an api on SQLite with a directory store, pinned to one core if asked for.
     pub(crate) async fn start(core: Option<&str>) -> Result<Self> {
@@ -38,6 +54,7 @@ impl Fleet {
         let path = folder.path();
         run(Command::new(binary("windlass")?).args(["keys", "init", "--dir"]).arg(path.join("keys")))?;
         let address = format!("127.0.0.1:{}", testbed::free_port()?);
+        let cdn = cdn(&path.join("store")).await?;
         let api = binary("windlass-api")?;
         let program = match core {
             Some(core) => Program::new("windlass-api", "taskset").args(["-c", core]).arg(api),
@@ -50,10 +67,9 @@ impl Fleet {
             .args([OsStr::new("--root"), path.join("keys/root").as_os_str()])
             .args([OsStr::new("--desired-key"), path.join("keys/desired.key").as_os_str()])
             .args([OsStr::new("--admin-token-file"), path.join("admin-token").as_os_str()])
-            .arg("--origins")
-            .arg(format!("file://{}", path.join("store").display()));
+            .args(["--origins", &cdn.url]);
         let api = program.start(Ready::Tcp(address.clone())).await?;
-        Ok(Self { folder, api, address })
+        Ok(Self { folder, _cdn: cdn.process, api, address })
     }
 
     /// A path in the fleet's folder.
@@ -130,6 +146,20 @@ impl Fleet {
             .args([OsStr::new("--allow"), allow.as_ref()])
             .args(["once", "default/bench"]))
         .map(drop)
+    }
+
+    /// Waits until the one cluster has been assigned what is published.
+    pub(crate) async fn until_assigned(&self) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let cluster: Value =
+                serde_json::from_str(&self.windlass(["describe", "cluster", "bench", "-o", "json"])?)?;
+            if cluster.pointer("/cluster/assigned/0").is_some() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "nothing was assigned: {cluster:#}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// The agent's command line for one Kubernetes cluster.
