@@ -30,13 +30,23 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
+/// A certificate for this name.
+fn named(name: &str) -> CertificateParams {
+    CertificateParams::new(vec![name.to_owned()]).unwrap()
+}
+
 /// Serves `said` over TLS with a certificate for 127.0.0.1.
 async fn site(authority: &Authority, said: String, until: Option<(i32, u8, u8)>) -> Site {
-    program::install_crypto();
-    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut params = named("127.0.0.1");
     if let Some((year, month, day)) = until {
         params.not_after = rcgen::date_time_ymd(year, month, day);
     }
+    site_with(authority, &params, said).await
+}
+
+/// Serves `said` over TLS with this certificate.
+async fn site_with(authority: &Authority, params: &CertificateParams, said: String) -> Site {
+    program::install_crypto();
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
@@ -100,6 +110,17 @@ async fn g5_an_expired_certificate_is_refused_and_said_to_be_expired() {
     let site = site(&own, answer("200 OK", "", "x"), Some((2001, 1, 1))).await;
     let error = get(&site, &[&own]).await.unwrap_err();
     assert!(matches!(&error.cause, Cause::Tls(why) if why.to_lowercase().contains("expired")), "{error:?}");
+}
+
+#[tokio::test]
+async fn g5_a_certificate_of_another_name_is_refused_though_its_authority_is_trusted() {
+    let own = authority();
+    for other in ["cdn.example.com", "127.0.0.2"] {
+        let site = site_with(&own, &named(other), answer("200 OK", "", "x")).await;
+        let error = get(&site, &[&own]).await.unwrap_err();
+        assert!(matches!(&error.cause, Cause::Tls(why) if why.contains("not valid for name")), "{error:?}");
+        assert!(error.to_string().contains("127.0.0.1"), "it says which host: {error}");
+    }
 }
 
 #[tokio::test]
