@@ -2,6 +2,7 @@
 //! id comes with the token, from the operator's hand, and there is no first use.
 
 use anyhow::{Context, bail};
+use cdn::document::{Document, Root};
 use cdn::secret::TokenKind;
 use cdn::wire::{JoinRequest, JoinState};
 use cdn::{Digest, Secret, SigningKey};
@@ -16,8 +17,6 @@ use crate::identity::Identity;
 use crate::settings::{RootArg, Settings};
 use crate::state::State;
 use crate::target::Target;
-
-const ROOT_BYTES: u64 = 128 << 10;
 
 /// Who this cluster is: from disk, or by joining now. The flag says that it joined now.
 pub async fn identity(
@@ -51,7 +50,7 @@ fn operators_root(settings: &Settings) -> anyhow::Result<Option<Digest>> {
         None => Ok(None),
         Some(RootArg::Digest(digest)) => Ok(Some(*digest)),
         Some(RootArg::File(file)) => {
-            let bytes = files::read_bounded(file, ROOT_BYTES)
+            let bytes = files::read_bounded(file, Root::MAX_BYTES as u64)
                 .with_context(|| format!("read --root {}", file.display()))?;
             Ok(Some(Digest::of(&bytes)))
         }

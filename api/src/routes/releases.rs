@@ -25,7 +25,7 @@ use crate::db::{Conn, fleet, services};
 use crate::error::{Error, Result};
 use crate::extract::{InProject, Named, Query, Raw};
 
-const ENVELOPE_BYTES: usize = 16 << 10;
+const ENVELOPE_BYTES: usize = <Document as cdn::document::Document>::MAX_BYTES;
 
 /// A registered release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
