@@ -112,7 +112,7 @@ impl Agent {
         const PASSES: usize = 32;
         let Loops { mut poller, mut syncer, mut reporter, mut news, folders, .. } =
             Box::pin(self.prepare()).await?;
-        let turn = Box::pin(poller.poll()).await;
+        let turn = Box::pin(poller.once()).await;
         tracing::info!(?turn, "polled");
         let wanted = news.borrow_and_update().clone();
         if let Some(wanted) = wanted {
@@ -123,7 +123,7 @@ impl Agent {
                 }
             }
         }
-        if !matches!(turn, Turn::Failed(_))
+        if turn != Turn::Failed
             && let Err(error) = reporter.say().await
         {
             tracing::warn!(%error, "the report was not taken");

@@ -71,17 +71,18 @@ const FOLDERS: [&str; 3] = ["root", "o", "bundle"];
 const DOCUMENT_BYTES: u64 = 64 << 20;
 
 impl State {
-    /// Takes the folder; it is made if it is missing. A second agent on the same folder is refused.
+    /// Takes the folder; it is made if it is missing. A second agent on the same folder is refused. A folder that is
+    /// there is taken as it is: on a full disk, or a read-only one, what runs can still be repaired (laws L1, L8).
     pub fn open(folder: &Path, bundle_limit: u64) -> Result<Self, StateError> {
         let unusable = |source| StateError::Unusable { folder: folder.to_owned(), source };
         files::create_directory(folder, 0o700).map_err(unusable)?;
         let lock = Lock::acquire(folder)?;
-        for name in FOLDERS {
-            let folder = folder.join(name);
-            files::create_directory(&folder, 0o700).map_err(unusable)?;
-            files::sweep(&folder).map_err(unusable)?;
+        let inner = FOLDERS.map(|name| folder.join(name));
+        for folder in inner.iter().map(PathBuf::as_path).chain([folder]) {
+            if let Err(error) = files::create_directory(folder, 0o700).and_then(|()| files::sweep(folder)) {
+                tracing::warn!(folder = %folder.display(), %error, "the state folder stays as it was left");
+            }
         }
-        files::sweep(folder).map_err(unusable)?;
         Ok(Self { folder: folder.to_owned(), bundle_limit, disk: Disk::new(), _lock: lock })
     }
 

@@ -93,6 +93,11 @@ impl Shared {
         self.status.subscribe()
     }
 
+    /// Whether the last poll was answered with something usable.
+    pub fn is_connected(&self) -> bool {
+        self.status.borrow().network.connected
+    }
+
     /// This cluster has an id.
     pub fn joined(&self, cluster: &ClusterId) {
         self.status.send_modify(|status| status.cluster = Some(cluster.clone()));

@@ -1,46 +1,44 @@
 //! From the api's answer to one snapshot, on disk before anything follows from it (law L4).
 
-use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cdn::Digest;
-use cdn::document::{HoldReason, Named};
+use cdn::document::HoldReason;
 use cdn::trust::{Accepted, DesiredRefused, Snapshot};
 use cdn::wire::PollAnswer;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Poller;
+use super::download::Documents;
+use super::way::Opening;
 use crate::held::Held;
 use crate::state::Kept;
 
-/// Small objects that came beside a document, proved by their digests.
-pub(super) type Inline = BTreeMap<Digest, Vec<u8>>;
+/// How long newer roots may be waited for where a document cannot be believed without them.
+pub(super) const UNKNOWN_KEY: Duration = Duration::from_mins(2);
 
 impl Poller {
-    /// Takes an answer: all of its snapshot, or none of it. Gives the objects that came with it.
-    pub(super) async fn take(&mut self, answer: PollAnswer) -> Inline {
+    /// Takes an answer: its documents are sent for, and then all of its snapshot is believed, or none of it.
+    pub(super) async fn take(&mut self, answer: PollAnswer) {
         let envelope = answer.envelope.to_bytes();
         let payload = answer.envelope.payload_digest();
-        let inline = answer.proved();
+        self.beside = Arc::new(answer.proved());
         let accepted = match self.accept(&envelope).await {
             Ok(accepted) => accepted,
-            Err(refused) => {
-                self.refused(&refused);
-                return inline;
-            }
+            Err(refused) => return self.refused(&refused),
         };
-        self.problems.answered();
-        if accepted.desired().issued > Timestamp::now() {
-            tracing::warn!(issued = %accepted.desired().issued, "the assignment is from the future: check the clock");
+        self.problems.not_older();
+        let desired = accepted.desired();
+        if desired.issued > Timestamp::now() {
+            tracing::warn!(issued = %desired.issued, "the assignment is from the future: check the clock");
         }
-        match self.open(accepted, &inline).await {
-            Ok((snapshot, set, values)) => {
-                self.keep((snapshot, payload), envelope, set, values).await;
-            }
-            Err(held) => self.problems.poll = Some(held),
-        }
-        inline
+        self.origins = self.origins_of(&desired.origins);
+        let (set, values) = (desired.set, desired.values);
+        let documents = self.places().documents(set, values);
+        self.way.open(Opening { envelope, payload, set, values }, documents);
     }
 
     /// Accepts a document; where its key is unknown, or it knows a newer root, with the newest root that there is.
@@ -57,7 +55,7 @@ impl Poller {
                 | DesiredRefused::OriginHost(_),
             ) => false,
         };
-        if newer && self.advance_roots().await { self.try_accept(envelope) } else { first }
+        if newer && self.advance_roots(UNKNOWN_KEY).await { self.try_accept(envelope) } else { first }
     }
 
     fn try_accept(&self, envelope: &[u8]) -> Result<Accepted, DesiredRefused> {
@@ -84,53 +82,47 @@ impl Poller {
         self.problems.poll = Some(Held::cluster(reason, format!("an assignment was refused: {refused}")));
     }
 
-    /// Completes the snapshot: set and values from beside the document, from disk, or from the origins.
-    async fn open(
-        &mut self,
-        accepted: Accepted,
-        inline: &Inline,
-    ) -> Result<(Snapshot, Vec<u8>, Option<Vec<u8>>), Held> {
-        let desired = accepted.desired();
-        let origins = self.origins_of(&desired.origins);
-        let (set, values) = (desired.set, desired.values);
-        self.origins = origins;
-        let set = self.named(set, inline).await?;
-        let values = match values {
-            Some(values) => Some(self.named(values, inline).await?),
-            None => None,
+    /// The documents of an assignment have come, or what is in their way. It is accepted once more: while they were on
+    /// their way, its key may have been dropped.
+    pub(super) async fn opened(&mut self, opening: Opening, documents: Result<Documents, Held>) {
+        let taken = match documents {
+            Ok(documents) => self.complete(opening, documents).await,
+            Err(held) => Err(held),
         };
-        match accepted.open(&set, values.as_deref()) {
-            Ok(snapshot) => Ok((snapshot, set, values)),
-            Err(error) => {
-                count(HoldReason::BundleRefused);
-                let message = format!("the set of the assignment cannot be used: {error}");
-                Err(Held::cluster(HoldReason::BundleRefused, message))
+        match taken {
+            Ok(()) => self.fetch().await,
+            Err(held) => {
+                self.problems.poll = Some(held);
+                self.pace.failed(None);
             }
         }
+        let usable = self.problems.poll.is_none() && self.problems.words.is_empty();
+        self.tell(|network| network.connected = usable);
     }
 
-    async fn named(&self, named: Named, inline: &Inline) -> Result<Vec<u8>, Held> {
-        if let Some(bytes) = inline.get(&named.digest) {
-            return Ok(bytes.clone());
-        }
-        if let Some(bytes) = self.state.with(move |state| state.object(named.digest)).await {
-            return Ok(bytes);
-        }
-        self.origins
-            .object(&named.digest, Some(named.length))
-            .await
-            .map_err(|error| super::fetch::unavailable(&error, None))
+    async fn complete(&mut self, opening: Opening, documents: Documents) -> Result<(), Held> {
+        let accepted = match self.try_accept(&opening.envelope) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                self.refused(&refused);
+                return self.problems.poll.take().map_or(Ok(()), Err);
+            }
+        };
+        let snapshot = accepted.open(&documents.set, documents.values.as_deref()).map_err(|error| {
+            count(HoldReason::BundleRefused);
+            let message = format!("the set of the assignment cannot be used: {error}");
+            Held::cluster(HoldReason::BundleRefused, message)
+        })?;
+        self.problems.poll = None;
+        self.keep(snapshot, opening, documents).await;
+        Ok(())
     }
 
     /// Stores the snapshot, then believes it. Where the disk takes no more, the old one stays: a floor that is not
     /// stored could go down again.
-    async fn keep(
-        &mut self,
-        (snapshot, payload): (Snapshot, Digest),
-        envelope: Vec<u8>,
-        set: Vec<u8>,
-        values: Option<Vec<u8>>,
-    ) {
+    async fn keep(&mut self, snapshot: Snapshot, opening: Opening, documents: Documents) {
+        let Documents { set, values } = documents;
+        let (envelope, payload) = (opening.envelope, opening.payload);
         let kept = Kept {
             envelope: Digest::of(&envelope),
             payload,
@@ -139,31 +131,30 @@ impl Poller {
             values: values.as_deref().map(Digest::of),
         };
         let mut trusted = self.trusted.clone();
-        trusted.kept = Some(kept);
+        trusted.assign(kept, snapshot.set());
         let stored = trusted.clone();
-        let written = self.state.with(move |state| -> io::Result<()> {
+        let written = self.state.with(move |state| -> io::Result<io::Result<()>> {
             state.keep_object(&envelope)?;
             state.keep_object(&set)?;
             values.as_deref().map_or(Ok(()), |values| state.keep_object(values))?;
             state.keep_trusted(&stored)?;
-            state.drop_objects_but(&stored.objects())
+            Ok(state.drop_objects_but(&stored.objects()))
         });
-        let written = written.await;
-        if self.note_written(&written) {
-            tracing::info!(seq = snapshot.floor().seq, "a newer assignment is accepted");
-            self.trusted = trusted;
-            self.held = Some((snapshot, payload));
-        }
-    }
-
-    /// Notes whether the state folder takes what it is given.
-    pub(super) fn note_written(&mut self, written: &io::Result<()>) -> bool {
-        if let Err(error) = written {
-            tracing::error!(%error, "the state folder cannot be written");
-            let message = format!("the state folder cannot be written: {error}");
-            self.problems.unwritable = Some(Held::cluster(HoldReason::StateUnwritable, message));
-        }
-        written.is_ok()
+        let tidied = match written.await {
+            Ok(tidied) => tidied,
+            Err(error) => {
+                self.note_written(&Err(error));
+                return;
+            }
+        };
+        // It is durable: from here on nothing may bring the old floor back, also not that something was left over.
+        self.note_written(&tidied);
+        tracing::info!(seq = snapshot.floor().seq, "a newer assignment is accepted");
+        self.trusted = trusted;
+        (self.unsaved, self.untidy) = (false, true);
+        self.way.keep(&snapshot);
+        self.pace.assigned();
+        self.believed = Some((Arc::new(snapshot), payload));
     }
 
     /// The site's own origins, then those of the assignment; before the first one, those that the api named.

@@ -1,12 +1,20 @@
 //! The chain of roots: from disk, from the operator's file, else from the origins; and onwards, one by one.
 
+use std::time::Duration;
+
 use cdn::Key;
 use cdn::document::{Document, Root};
 use cdn::trust::{RootRefused, Trust};
 use program::files;
 use tokio::time::Instant;
 
-use super::{Poller, ROOT_TIME, ROOTS_EVERY};
+use super::Poller;
+
+/// Roots are asked for this often, news or not.
+const ROOTS_EVERY: Duration = Duration::from_hours(24);
+/// How long a look for newer roots may keep the loop waiting, news or not. Each one that comes is kept, so the next look
+/// goes on.
+const ROOT_TIME: Duration = Duration::from_secs(10);
 
 impl Poller {
     /// Makes sure that there is a root, and asks for newer ones at the start and daily. False: there is none yet.
@@ -14,13 +22,8 @@ impl Poller {
         if self.trust.is_none() && !self.begin().await {
             return false;
         }
-        if self.roots_asked.is_none_or(|asked| asked.elapsed() >= ROOTS_EVERY) {
-            // Origins that do not answer must not keep us from the api (FAULTS G9): withholding a root is in their
-            // power anyway, and an unknown key makes us look again.
-            let asked = tokio::time::timeout(ROOT_TIME, Box::pin(self.advance_roots())).await;
-            if asked.is_err() {
-                tracing::debug!("no origin said in time whether there is a newer root");
-            }
+        if self.roots_due <= Instant::now() {
+            self.advance_roots(ROOT_TIME).await;
         }
         true
     }
@@ -38,17 +41,29 @@ impl Poller {
         }
         let Some((trust, bytes)) = first else { return false };
         self.believe(trust, bytes).await;
-        if self.held.is_none() {
+        if self.believed.is_none() {
             // The chain on disk was damaged: what was believed with it can be taken up now.
             self.take_up_with_trust().await;
         }
         true
     }
 
-    /// Goes on to the newest root: exactly the next one, until there is none. Says whether there was one.
-    pub(super) async fn advance_roots(&mut self) -> bool {
-        self.roots_asked = Some(Instant::now());
-        let mut advanced = false;
+    /// Goes on to the newest root, within a time: origins that do not answer must not keep us from the api (FAULTS G9),
+    /// and withholding a root is in their power anyway. Says whether there was a newer one.
+    pub(super) async fn advance_roots(&mut self, within: Duration) -> bool {
+        let before = self.trust.as_ref().map(Trust::version);
+        let asked = tokio::time::timeout(within, Box::pin(self.follow_roots())).await;
+        let answered = asked.unwrap_or(false);
+        if !answered {
+            tracing::debug!("no origin said whether there is a newer root");
+        }
+        let next = if answered { ROOTS_EVERY } else { self.pace.seldom().min(ROOTS_EVERY) };
+        self.roots_due = Instant::now() + next;
+        self.trust.as_ref().map(Trust::version) > before
+    }
+
+    /// Exactly the next one, until there is none. Says whether that was said.
+    async fn follow_roots(&mut self) -> bool {
         while let Some(trust) = self.trust.clone()
             && let Some(version) = trust.next_version()
         {
@@ -58,16 +73,15 @@ impl Poller {
                 Ok(Some((newer, bytes))) => {
                     tracing::info!(version = newer.version(), "a newer root is believed");
                     self.believe(newer, bytes).await;
-                    advanced = true;
                 }
-                Ok(None) => break,
+                Ok(None) => return true,
                 Err(error) => {
                     tracing::debug!(%error, "no newer root could be had");
-                    break;
+                    return false;
                 }
             }
         }
-        advanced
+        true
     }
 
     async fn believe(&mut self, trust: Trust, bytes: Vec<u8>) {

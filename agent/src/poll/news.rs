@@ -6,7 +6,6 @@ use cdn::document::ServiceEntry;
 use cdn::trust::Snapshot;
 
 use super::Poller;
-use crate::state::Trusted;
 use crate::wanted::{Loaded, Wanted};
 
 impl Poller {
@@ -35,24 +34,31 @@ impl Poller {
             }
         }
         tracing::info!(seq = snapshot.floor().seq, services = self.loaded.len(), "taken up from disk");
-        self.held = Some((snapshot, payload));
-        self.publish();
+        self.believed = Some((Arc::new(snapshot), payload));
+        self.publish().await;
     }
 
-    /// The release that the set names, or while that one never was here, the one that runs.
+    /// The release that ran. Not the one before it, whose bundle may be here too: where the set names that, it is
+    /// admitted by what is known now, like any other; and where the one that ran is damaged, the service is left as it
+    /// is until that is fetched again.
     async fn reload(&self, entry: &ServiceEntry) -> Option<Loaded> {
-        let records = candidates(&self.trusted, entry);
-        let content = self.state.with(move |state| records.iter().find_map(|record| state.content(record)));
-        content.await.as_ref().map(Loaded::of)
+        let record = self.trusted.releases.get(&entry.name)?.now.clone();
+        let content = self.state.with(move |state| state.content(&record)).await;
+        content.as_ref().map(Loaded::of)
     }
 
-    /// Hands over what is believed and here, if it differs from what was handed over last.
-    pub(super) fn publish(&mut self) {
-        let Some((snapshot, _)) = &self.held else { return };
-        let in_set = |service: &_| snapshot.set().get(service).is_some();
-        self.loaded.retain(|service, _| in_set(service));
-        self.missing.retain(|service, _| in_set(service));
-        let wanted = self.wanted(snapshot);
+    /// Hands over what is believed and here, if it differs from what was handed over last. Before that it is stored:
+    /// after a restart nothing older may take the place of what was applied (law L4).
+    pub(super) async fn publish(&mut self) {
+        let Some((snapshot, _)) = self.believed.clone() else { return };
+        if self.unsaved {
+            self.save().await;
+        }
+        self.loaded.retain(|service, _| snapshot.set().get(service).is_some());
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.retain(|service, _| snapshot.set().get(service).is_some_and(|entry| !self.has(entry)));
+        self.missing = missing;
+        let wanted = self.wanted(&snapshot);
         self.news.send_if_modified(|news| {
             if news.as_ref().is_some_and(|last| is_same(last, &wanted)) {
                 return false;
@@ -69,17 +75,6 @@ impl Poller {
             one.held = self.missing.get(service).cloned().filter(|_| !one.is_current());
         }
         wanted
-    }
-}
-
-/// Never an older release in place of the one that runs: its bundle may be damaged, then the service is left as it is
-/// until the bundle is fetched again.
-fn candidates(trusted: &Trusted, entry: &ServiceEntry) -> Vec<cdn::trust::Record> {
-    let Some(release) = trusted.releases.get(&entry.name) else { return Vec::new() };
-    let assigned = release.before.clone().filter(|before| before.release == entry.release);
-    match assigned {
-        Some(before) if release.now.release != entry.release => vec![before, release.now.clone()],
-        Some(_) | None => vec![release.now.clone()],
     }
 }
 

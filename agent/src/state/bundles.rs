@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use cdn::trust::Content;
 use cdn::{Digest, Limits};
 use program::files;
 
@@ -24,41 +25,58 @@ impl State {
         None
     }
 
-    /// Keeps a bundle. Where there is no room, bundles that do not run give theirs.
-    pub fn keep_bundle(&self, bundle: Digest, tar: &[u8], trusted: &Trusted) -> io::Result<()> {
+    /// Keeps a release's bundle. `trusted` is what was trusted before it: what runs until it is here.
+    pub fn keep_bundle(&self, content: &Content, trusted: &Trusted) -> io::Result<()> {
+        self.keep_tar(content.record().bundle, content.tar(), trusted)
+    }
+
+    /// Keeps a bundle. On a full disk, bundles that nothing needs give it their room, first those that nothing names.
+    /// A disk that is read-only or broken keeps what it has: no room would help.
+    pub fn keep_tar(&self, bundle: Digest, tar: &[u8], trusted: &Trusted) -> io::Result<()> {
         let file = self.bundle_file(bundle);
         if std::fs::metadata(&file).is_ok_and(|about| about.len() == tar.len() as u64)
             && self.bundle(bundle).is_some()
         {
             return Ok(());
         }
-        let written = files::write_atomic(&file, tar, 0o600);
-        if written.is_ok() {
-            return Ok(());
+        let mut written = files::write_atomic(&file, tar, 0o600);
+        for mut keep in [named(trusted), self.needed(trusted)] {
+            if !written.as_ref().is_err_and(is_full) {
+                break;
+            }
+            keep.insert(bundle);
+            self.drop_bundles_but(&keep)?;
+            written = files::write_atomic(&file, tar, 0o600);
         }
-        let mut running = running(trusted);
-        running.insert(bundle);
-        self.drop_bundles_but(&running)?;
-        files::write_atomic(&file, tar, 0o600)
+        written
     }
 
-    /// Removes bundles that no release names; and, over the limit, those that do not run, oldest first.
+    /// Removes bundles that no release names; and, over the limit, those that are not needed, oldest first.
     pub fn tidy_bundles(&self, trusted: &Trusted) -> io::Result<()> {
-        let before = trusted.releases.values().filter_map(|release| release.before.as_ref());
-        let mut keep = running(trusted);
-        keep.extend(before.map(|record| record.bundle));
-        self.drop_bundles_but(&keep)?;
-        let running = running(trusted);
+        self.drop_bundles_but(&named(trusted))?;
+        let needed = self.needed(trusted);
         let mut files = self.bundle_files()?;
         let mut used: u64 = files.iter().map(|(_, size, _)| size).sum();
         files.sort_by_key(|(_, _, written)| *written);
         for (bundle, size, _) in files {
-            if used > self.bundle_limit && !running.contains(&bundle) {
+            if used > self.bundle_limit && !needed.contains(&bundle) {
                 files::remove(&self.bundle_file(bundle))?;
                 used -= size;
             }
         }
         Ok(())
+    }
+
+    /// Those that run; and where one could not be kept, the one before it.
+    fn needed(&self, trusted: &Trusted) -> BTreeSet<Digest> {
+        let mut needed = BTreeSet::new();
+        for release in trusted.releases.values() {
+            needed.insert(release.now.bundle);
+            if !self.bundle_file(release.now.bundle).exists() {
+                needed.extend(release.before.as_ref().map(|before| before.bundle));
+            }
+        }
+        needed
     }
 
     fn drop_bundles_but(&self, keep: &BTreeSet<Digest>) -> io::Result<()> {
@@ -89,6 +107,15 @@ impl State {
     }
 }
 
-fn running(trusted: &Trusted) -> BTreeSet<Digest> {
-    trusted.releases.values().map(|release| release.now.bundle).collect()
+fn named(trusted: &Trusted) -> BTreeSet<Digest> {
+    let releases = trusted.releases.values();
+    releases
+        .flat_map(|release| [Some(&release.now), release.before.as_ref()])
+        .flatten()
+        .map(|r| r.bundle)
+        .collect()
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -9,10 +9,18 @@ use program::files;
 
 use super::Damaged;
 
-/// Replaces a file and its twin.
+/// Replaces a file and its twin. Once the file is there it counts; a twin that cannot be written goes, since what it held
+/// is older now.
 pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
     write_alone(file, body)?;
-    write_alone(&twin(file), body)
+    let twin = twin(file);
+    if let Err(error) = write_alone(&twin, body) {
+        tracing::warn!(file = %twin.display(), %error, "a file has no twin until it is written again");
+        if let Err(error) = files::remove(&twin) {
+            tracing::error!(file = %twin.display(), %error, "an older twin cannot be removed");
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file.

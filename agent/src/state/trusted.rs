@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use cdn::document::Set;
 use cdn::trust::{Accepted, Content, DesiredRefused, Floor, MinSeqs, Record, Snapshot, Trust};
 use cdn::{Digest, Limits, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,18 @@ pub struct Release {
     pub before: Option<Record>,
 }
 
+/// So many services' lowest acceptable sequences are remembered beside those of the set.
+const MIN_SEQS: usize = 10_000;
+
 impl Trusted {
+    /// Another assignment holds. A service that is not in its set is repaired no more: its releases go, and if it comes
+    /// back, they are verified as any other.
+    pub fn assign(&mut self, kept: Kept, set: &Set) {
+        self.kept = Some(kept);
+        self.releases.retain(|service, _| set.get(service).is_some());
+        self.min_seqs.trim(MIN_SEQS, |service| set.get(service).is_some());
+    }
+
     /// The lowest assignment that is still acceptable.
     pub fn floor(&self) -> Option<&Floor> {
         self.kept.as_ref().map(|kept| &kept.floor)
@@ -72,6 +84,13 @@ impl Trusted {
     pub fn objects(&self) -> Vec<Digest> {
         let of = |kept: &Kept| [Some(kept.envelope), Some(kept.set), kept.values];
         self.kept.iter().flat_map(of).flatten().collect()
+    }
+}
+
+impl Release {
+    /// The record of a release, if it is one of these.
+    pub fn record(&self, release: Digest) -> Option<&Record> {
+        [Some(&self.now), self.before.as_ref()].into_iter().flatten().find(|record| record.release == release)
     }
 }
 

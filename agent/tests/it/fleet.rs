@@ -25,6 +25,8 @@ pub(crate) struct Fleet {
     pub(crate) publisher_key: SigningKey,
     pub(crate) version: u64,
     pub(crate) seq: u64,
+    /// Whether a new release withdraws those before it.
+    pub(crate) withdraws: bool,
     pub(crate) set: BTreeMap<ServiceName, ServiceEntry>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) approvals: Vec<Approval>,
@@ -57,6 +59,7 @@ impl Fleet {
             publisher_key: SigningKey::random(),
             version: 1,
             seq: u64::try_from(Timestamp::now().as_millisecond()).unwrap(),
+            withdraws: false,
             set: BTreeMap::new(),
             removals: Vec::new(),
             approvals: Vec::new(),
@@ -126,29 +129,33 @@ impl Fleet {
     pub(crate) fn publish(&mut self, name: &str, objects: &[Value]) -> Published {
         let service = service(name);
         let objects = objects.iter().map(|value| Object::from_value(value).unwrap());
-        let tar = Bundle::new(objects).unwrap().pack().unwrap();
+        self.publish_tar(&service, &Bundle::new(objects).unwrap().pack().unwrap())
+    }
+
+    /// Publishes whatever bytes as a service's bundle.
+    pub(crate) fn publish_tar(&mut self, service: &ServiceName, tar: &[u8]) -> Published {
         self.seq += 1;
         let stored = |encoding: Encoding| {
-            let bytes = encoding.encode(&tar).unwrap();
+            let bytes = encoding.encode(tar).unwrap();
             Stored { encoding, digest: self.put(&bytes), length: bytes.len() as u64 }
         };
         let release = Release {
             fleet: self.id,
             service: service.clone(),
             revision: Revision { id: self.seq.to_string(), subject: String::new(), time: None },
-            bundle: Digest::of(&tar),
+            bundle: Digest::of(tar),
             length: tar.len() as u64,
             namespace: service.name().to_owned(),
             encodings: vec![stored(Encoding::Zst), stored(Encoding::Gz)],
             seq: self.seq,
-            min_seq: 0,
+            min_seq: if self.withdraws { self.seq } else { 0 },
             objects: 0,
         };
         let published = self.release(&release);
-        let old = self.set.remove(&service);
+        let old = self.set.remove(service);
         let (options, depends_on) = old.map(|old| (old.options, old.depends_on)).unwrap_or_default();
         let entry = ServiceEntry { name: service.clone(), release: published.release, options, depends_on };
-        self.set.insert(service, entry);
+        self.set.insert(service.clone(), entry);
         published
     }
 

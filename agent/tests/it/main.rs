@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands, with the line")]
 
 mod cluster;
+mod disk;
+mod edge;
 mod fleet;
 mod home;
 mod kubernetes;
 mod moving;
 mod site;
+mod slow;
 mod state;
 mod trust;
 mod wire;

@@ -91,19 +91,95 @@ async fn a2_the_same_sequence_with_another_content_is_a_conflict() {
 
 #[tokio::test]
 async fn a3_a_sequence_that_was_driven_out_of_reach_ends_with_the_key_that_did_it() {
+    for minds_seq in [false, true] {
+        let mut site = running().await;
+        let now = site.fleet.seq;
+        site.fleet.seq = u64::MAX - 1;
+        site.assign().await;
+        // The real api serves nothing to whoever says that it holds more.
+        site.wire.far().minds_seq = minds_seq;
+        site.fleet.seq = now;
+        site.fleet.publish("web", &[config("a", "2")]);
+        let status = site.assign().await;
+        let problem = if minds_seq { "409" } else { "older" };
+        assert!(status.network.problem.contains(problem), "{}", status.network.problem);
+        assert_eq!(site.text("web", "a").as_deref(), Some("1"));
+        site.fleet.rotate();
+        let status = site.assign().await;
+        assert_eq!((status.network.root, status.network.seq), (2, site.fleet.seq));
+        assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    }
+}
+
+/// A site that runs text 2, with text 1 on disk as the release before; and the set that names that one.
+async fn with_one_before() -> (Site, std::collections::BTreeMap<cdn::ServiceName, cdn::document::ServiceEntry>)
+{
     let mut site = running().await;
-    let now = site.fleet.seq;
-    site.fleet.seq = 1 << 62;
-    site.assign().await;
-    site.fleet.seq = now;
+    let old = site.fleet.set.clone();
+    site.fleet.withdraws = true;
     site.fleet.publish("web", &[config("a", "2")]);
+    site.assign().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    (site, old)
+}
+
+/// Whatever the api's key signs: text 2 runs, also after a restart without any network.
+async fn stays_at_two(site: &Site) {
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    site.wire.far().broken = Some((StatusCode::BAD_GATEWAY, String::new()));
+    site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a9_a_stolen_api_key_does_not_bring_back_a_release_that_its_publisher_withdrew() {
+    let (mut site, old) = with_one_before().await;
+    site.fleet.set = old;
     let status = site.assign().await;
-    assert!(status.network.problem.contains("older"));
-    assert_eq!(site.text("web", "a").as_deref(), Some("1"));
+    assert_eq!(reasons(&status), [HoldReason::ReleaseRefused]);
+    stays_at_two(&site).await;
+}
+
+#[tokio::test]
+async fn a9_a_stolen_api_key_does_not_bring_back_a_release_whose_publishers_key_was_dropped() {
+    let (mut site, old) = with_one_before().await;
+    site.fleet.publisher_key = SigningKey::random();
     site.fleet.rotate();
+    site.fleet.set = old;
     let status = site.assign().await;
     assert_eq!(status.network.root, 2);
-    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    assert_eq!(reasons(&status), [HoldReason::NotSigned]);
+    stays_at_two(&site).await;
+}
+
+#[tokio::test]
+async fn a9_a_service_that_went_and_comes_back_is_verified_anew() {
+    let (mut site, old) = with_one_before().await;
+    site.fleet.remove("web", cdn::document::RemovalMode::Delete);
+    site.assign().await;
+    assert!(site.names().is_empty());
+    site.fleet.removals.clear();
+    site.fleet.publisher_key = SigningKey::random();
+    site.fleet.rotate();
+    site.fleet.set = old;
+    for _ in 0..2 {
+        let status = site.assign().await;
+        assert_eq!(reasons(&status), [HoldReason::NotSigned]);
+        assert!(site.names().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn b8_a_bundle_that_is_signed_and_no_bundle_holds_its_service_and_the_others_go_on() {
+    let mut site = running().await;
+    site.fleet.publish_tar(&crate::fleet::service("web"), &[b'x'; 1_024]);
+    site.fleet.publish("other", &[config("b", "1")]);
+    let status = site.assign().await;
+    assert_eq!(reasons(&status), [HoldReason::BundleRefused]);
+    assert_eq!(reported(&status, "web").sync, Sync::Held);
+    assert_eq!(site.text("web", "a").as_deref(), Some("1"), "nothing of it is applied, and nothing goes");
+    assert_eq!(site.text("other", "b").as_deref(), Some("1"));
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use cdn::document::{Document, Report};
+use cdn::document::{Desired, Document, Report};
 use cdn::envelope::Envelope;
 use cdn::secret::{Token, TokenKind};
-use cdn::wire::{JoinAnswer, JoinState, PollAnswer};
-use cdn::{ClusterId, Digest, json};
+use cdn::wire::{JoinAnswer, JoinRequest, JoinState, POLL_AFTER, PollAnswer, SEQ_HEADER};
+use cdn::{ClusterId, Digest, PublicKey, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -35,8 +35,19 @@ pub(crate) struct Far {
     pub(crate) answer: Option<PollAnswer>,
     /// Answer every request with this instead.
     pub(crate) broken: Option<(StatusCode, String)>,
+    /// Serve nothing to an agent that holds more than it would get, as the real one does.
+    pub(crate) minds_seq: bool,
+    /// Ask to be left alone for so many seconds.
+    pub(crate) poll_after: Option<u64>,
+    /// Lose the answer to every join.
+    pub(crate) loses_joins: bool,
     pub(crate) reports: Vec<Report>,
+    /// The number of a report that was taken long ago.
+    pub(crate) reported: u64,
+    /// The keys that joined.
+    pub(crate) keys: Vec<PublicKey>,
     pub(crate) joins: usize,
+    pub(crate) polls: usize,
     pub(crate) unchanged: usize,
     pub(crate) strangers: usize,
 }
@@ -52,8 +63,14 @@ impl Wire {
             credential: Token::random(TokenKind::Cluster, None),
             answer: None,
             broken: None,
+            minds_seq: false,
+            poll_after: None,
+            loses_joins: false,
             reports: Vec::new(),
+            reported: 0,
+            keys: Vec::new(),
             joins: 0,
+            polls: 0,
             unchanged: 0,
             strangers: 0,
         }));
@@ -89,7 +106,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn join(State(far): Shared, headers: HeaderMap) -> Response {
+async fn join(State(far): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let mut far = far.lock().unwrap();
     if let Some(broken) = &far.broken {
         return broken.clone().into_response();
@@ -98,6 +115,10 @@ async fn join(State(far): Shared, headers: HeaderMap) -> Response {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     far.joins += 1;
+    far.keys.push(json::document::<JoinRequest>(&body).unwrap().key);
+    if far.loses_joins {
+        return StatusCode::GATEWAY_TIMEOUT.into_response();
+    }
     let answer = JoinAnswer {
         cluster: far.cluster.clone(),
         credential: far.credential.secret().clone(),
@@ -116,12 +137,20 @@ async fn desired(State(far): Shared, headers: HeaderMap) -> Response {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let Some(answer) = far.answer.clone() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    far.polls += 1;
+    let held = headers.get(SEQ_HEADER).unwrap().to_str().unwrap().parse::<u64>().unwrap();
+    let seq = Envelope::claim::<Desired>(&answer.envelope.to_bytes()).map(|desired| desired.seq);
+    if far.minds_seq && seq.is_ok_and(|seq| held > seq) {
+        return StatusCode::CONFLICT.into_response();
+    }
+    let after: HeaderMap =
+        far.poll_after.iter().map(|after| (HeaderName::from_static(POLL_AFTER), (*after).into())).collect();
     let etag = format!("\"{}\"", answer.envelope.payload_digest());
     if headers.get(header::IF_NONE_MATCH).is_some_and(|held| *held == etag) {
         far.unchanged += 1;
-        return StatusCode::NOT_MODIFIED.into_response();
+        return (StatusCode::NOT_MODIFIED, after).into_response();
     }
-    ([(header::ETAG, etag)], json::canonical_of(&answer)).into_response()
+    (after, [(header::ETAG, etag)], json::canonical_of(&answer)).into_response()
 }
 
 async fn report(State(far): Shared, body: Bytes) -> Response {
@@ -130,7 +159,14 @@ async fn report(State(far): Shared, body: Bytes) -> Response {
         return broken.clone().into_response();
     }
     assert!(body.len() <= Report::MAX_BYTES);
-    far.reports.push(cdn::document::read(&body).unwrap());
+    let report: Report = cdn::document::read(&body).unwrap();
+    if report.number < far.reported {
+        let problem = serde_json::json!({
+            "code": "report_outdated", "title": "conflict", "status": 409, "number": far.reported,
+        });
+        return (StatusCode::CONFLICT, problem.to_string()).into_response();
+    }
+    far.reports.push(report);
     StatusCode::NO_CONTENT.into_response()
 }
 

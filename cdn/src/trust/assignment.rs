@@ -24,8 +24,9 @@ pub struct Floor {
 }
 
 impl Floor {
-    fn counts(&self, role: &Role) -> bool {
-        self.signers.iter().all(|key| role.keys.contains(key))
+    /// Whether it binds under the newest root: all who set it are still trusted.
+    pub fn counts(&self, trust: &Trust) -> bool {
+        self.signers.iter().all(|key| trust.root().roles.desired.keys.contains(key))
     }
 }
 
@@ -84,7 +85,7 @@ impl Trust {
             return Err(DesiredRefused::WrongCluster(desired.cluster));
         }
         let content = desired.content();
-        let held = floor.filter(|floor| floor.counts(role));
+        let held = floor.filter(|floor| floor.counts(self));
         in_order(&desired, content, held, self.root().floors.desired_seq)?;
         self.check_origins(&desired)?;
         let floor = Floor { seq: desired.seq, issued: desired.issued, content, signers };

@@ -1,6 +1,6 @@
 //! From a snapshot's entry to the objects of one service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,23 +22,39 @@ struct MinSeq {
 }
 
 impl MinSeqs {
-    /// Remembers a release that was verified.
-    pub fn raise(&mut self, verified: &Verified) {
-        let release = &verified.record;
-        let floor = self.0.get(&release.service).map_or(0, |min| min.seq);
-        if verified.min_seq > floor {
-            let min = MinSeq { seq: verified.min_seq, signers: verified.signers.clone() };
-            self.0.insert(release.service.clone(), min);
+    /// Remembers a release that was verified. What a dropped key drove out of reach keeps no later one from counting
+    /// (FAULTS A3).
+    pub fn raise(&mut self, trust: &Trust, verified: &Verified) {
+        let record = &verified.record;
+        if verified.min_seq > self.seen(trust, &record.service) {
+            let min = MinSeq { seq: verified.min_seq, signers: record.signers.clone() };
+            self.0.insert(record.service.clone(), min);
         }
     }
 
-    /// The lowest acceptable sequence, as far as those who set it are still trusted.
+    /// Keeps at most `most`, and all of `keep`: the lowest of the others go first.
+    pub fn trim(&mut self, most: usize, keep: impl Fn(&ServiceName) -> bool) {
+        let Some(over) = self.0.len().checked_sub(most).filter(|over| *over > 0) else { return };
+        let spare = self.0.iter().filter(|(service, _)| !keep(service));
+        let mut spare: Vec<_> = spare.map(|(service, min)| (min.seq, service.clone())).collect();
+        spare.sort();
+        for (_, service) in spare.into_iter().take(over) {
+            self.0.remove(&service);
+        }
+    }
+
+    /// The lowest acceptable sequence.
     fn floor(&self, trust: &Trust, service: &ServiceName) -> u64 {
+        let by_root = trust.root().floors.releases.get(service).copied().unwrap_or(0);
+        self.seen(trust, service).max(by_root)
+    }
+
+    /// The highest that was seen, as far as those who set it are still trusted.
+    fn seen(&self, trust: &Trust, service: &ServiceName) -> u64 {
         let role = trust.release_role(service.project());
         let counts =
             |min: &&MinSeq| role.is_some_and(|role| min.signers.iter().all(|key| role.keys.contains(key)));
-        let seen = self.0.get(service).filter(counts).map_or(0, |min| min.seq);
-        seen.max(trust.root().floors.releases.get(service).copied().unwrap_or(0))
+        self.0.get(service).filter(counts).map_or(0, |min| min.seq)
     }
 }
 
@@ -81,10 +97,9 @@ pub struct Verified {
     record: Record,
     encodings: Vec<Stored>,
     min_seq: u64,
-    signers: Vec<PublicKey>,
 }
 
-/// What is stored of a verified release, so that a restart needs only hashes.
+/// What is stored of a verified release, so that a restart needs only hashes, and that a return to it needs no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The service.
@@ -99,6 +114,12 @@ pub struct Record {
     pub namespace: String,
     /// The commit.
     pub revision: String,
+    /// Its sequence.
+    #[serde(default)]
+    pub seq: u64,
+    /// The keys of the publisher's role that had signed it.
+    #[serde(default)]
+    pub signers: Vec<PublicKey>,
 }
 
 impl Snapshot {
@@ -110,13 +131,38 @@ impl Snapshot {
         envelope: &[u8],
         seen: &MinSeqs,
     ) -> Result<Verified, ReleaseRefused> {
-        let entry = self.set().get(service).ok_or_else(|| ReleaseRefused::NotInSet(service.clone()))?;
-        let got = Digest::of(envelope);
-        if got != entry.release {
-            return Err(ReleaseRefused::Mismatch { wanted: entry.release, got });
-        }
+        self.names(service, Digest::of(envelope))?;
         Verified::check(trust, service, envelope, seen)
     }
+
+    /// Admits a release that was verified before: by what root and the releases seen since say today. Without it, who
+    /// holds the api's key alone could go back to one that its publisher has withdrawn (law L2).
+    pub fn readmit(&self, trust: &Trust, record: &Record, seen: &MinSeqs) -> Result<(), ReleaseRefused> {
+        let service = &record.service;
+        self.names(service, record.release)?;
+        let role = trust.release_role(service.project());
+        let role = role.ok_or_else(|| ReleaseRefused::NoPublisher(service.clone()))?;
+        let signers: BTreeSet<PublicKey> =
+            role.keys.iter().filter(|key| record.signers.contains(key)).copied().collect();
+        if !role.is_met_by(&signers) {
+            return Err(NotSigned::Threshold { got: signers.len(), wanted: role.threshold }.into());
+        }
+        in_reach(trust, service, record.seq, seen)
+    }
+
+    fn names(&self, service: &ServiceName, got: Digest) -> Result<(), ReleaseRefused> {
+        let entry = self.set().get(service).ok_or_else(|| ReleaseRefused::NotInSet(service.clone()))?;
+        if got == entry.release {
+            Ok(())
+        } else {
+            Err(ReleaseRefused::Mismatch { wanted: entry.release, got })
+        }
+    }
+}
+
+fn in_reach(trust: &Trust, service: &ServiceName, got: u64, seen: &MinSeqs) -> Result<(), ReleaseRefused> {
+    let floor = seen.floor(trust, service);
+    if got < floor { Err(ReleaseRefused::Withdrawn { got, floor }) } else { Ok(()) }
 }
 
 impl Verified {
@@ -134,10 +180,7 @@ impl Verified {
         if release.service != *service || release.fleet != trust.fleet() {
             return Err(ReleaseRefused::WrongService(release.service.clone()));
         }
-        let floor = seen.floor(trust, service);
-        if release.seq < floor {
-            return Err(ReleaseRefused::Withdrawn { got: release.seq, floor });
-        }
+        in_reach(trust, service, release.seq, seen)?;
         let record = Record {
             service: service.clone(),
             release: signed.envelope(),
@@ -145,9 +188,11 @@ impl Verified {
             length: release.length,
             namespace: release.namespace.clone(),
             revision: release.revision.id.clone(),
+            seq: release.seq,
+            signers: signed.signers().to_vec(),
         };
         let (encodings, min_seq) = (release.encodings.clone(), release.min_seq);
-        Ok(Self { record, encodings, min_seq, signers: signed.signers().to_vec() })
+        Ok(Self { record, encodings, min_seq })
     }
 
     /// What to store of it.

@@ -81,7 +81,7 @@ fn a_withdrawn_release_is_refused_until_its_key_is_dropped() {
     let mut seen = MinSeqs::default();
     let newer = fleet.release(|release| (release.seq, release.min_seq) = (20, 20));
     let taken = snapshot(&fleet, &fleet.trust, &newer);
-    seen.raise(&taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
+    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
     let older = fleet.release(|release| release.seq = 19);
     let again = snapshot(&fleet, &fleet.trust, &older);
     let refused = again.release(&fleet.trust, &service(), &older.envelope, &seen).unwrap_err();
@@ -96,6 +96,102 @@ fn a_withdrawn_release_is_refused_until_its_key_is_dropped() {
     let resigned = Published { envelope: envelope.clone(), ..older };
     let snapshot = snapshot(&fleet, &trust, &resigned);
     assert!(snapshot.release(&trust, &service(), &envelope, &seen).is_ok());
+}
+
+/// A root in which another key publishes.
+fn republished(fleet: &Fleet, by: &SigningKey) -> Trust {
+    let next = fleet.next_root(|root| {
+        root.roles.release.insert("default".parse().unwrap(), Role::of(by.public()));
+    });
+    fleet.trust.advance(&Envelope::sign(&next, &[&fleet.root_key]).to_bytes()).unwrap()
+}
+
+#[test]
+fn a9_a_release_that_was_verified_before_is_admitted_only_by_what_is_known_today() {
+    let fleet = Fleet::new();
+    let mut seen = MinSeqs::default();
+    let older = fleet.release(|release| release.seq = 19);
+    let back = snapshot(&fleet, &fleet.trust, &older);
+    let verified = back.release(&fleet.trust, &service(), &older.envelope, &seen).unwrap();
+    let record = verified.record();
+    assert_eq!(back.readmit(&fleet.trust, record, &seen), Ok(()));
+
+    let newer = fleet.release(|release| (release.seq, release.min_seq) = (20, 20));
+    let taken = snapshot(&fleet, &fleet.trust, &newer);
+    let mismatch = taken.readmit(&fleet.trust, record, &seen);
+    assert!(matches!(mismatch, Err(ReleaseRefused::Mismatch { .. })), "the set names another one");
+    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
+    let withdrawn = back.readmit(&fleet.trust, record, &seen);
+    assert_eq!(withdrawn, Err(ReleaseRefused::Withdrawn { got: 19, floor: 20 }));
+
+    let trust = republished(&fleet, &SigningKey::random());
+    let dropped = back.readmit(&trust, record, &MinSeqs::default());
+    assert!(matches!(dropped, Err(ReleaseRefused::NotSigned(_))), "its key was dropped");
+    let floored = fleet.next_root(|root| {
+        root.floors.releases.insert(service(), 20);
+    });
+    let trust = fleet.trust.advance(&Envelope::sign(&floored, &[&fleet.root_key]).to_bytes()).unwrap();
+    let floored = back.readmit(&trust, record, &MinSeqs::default());
+    assert_eq!(floored, Err(ReleaseRefused::Withdrawn { got: 19, floor: 20 }), "root has a floor");
+}
+
+#[test]
+fn a9_what_was_stored_without_its_signers_is_verified_anew() {
+    let fleet = Fleet::new();
+    let published = fleet.release(|_| {});
+    let snapshot = snapshot(&fleet, &fleet.trust, &published);
+    let seen = MinSeqs::default();
+    let verified = snapshot.release(&fleet.trust, &service(), &published.envelope, &seen).unwrap();
+    let mut stored = serde_json::to_value(verified.record()).unwrap();
+    let members = stored.as_object_mut().unwrap();
+    members.remove("seq");
+    members.remove("signers");
+    let record = serde_json::from_value(stored).unwrap();
+    assert!(snapshot.readmit(&fleet.trust, &record, &seen).is_err());
+}
+
+#[test]
+fn a3_a_min_seq_that_a_dropped_key_drove_out_of_reach_keeps_no_later_one_from_counting() {
+    let fleet = Fleet::new();
+    let mut seen = MinSeqs::default();
+    let far = fleet.release(|release| (release.seq, release.min_seq) = (u64::MAX, u64::MAX));
+    let taken = snapshot(&fleet, &fleet.trust, &far);
+    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &far.envelope, &seen).unwrap());
+
+    let new_key = SigningKey::random();
+    let trust = republished(&fleet, &new_key);
+    let signed = |seq, min_seq| {
+        let published = fleet.release(|release| (release.seq, release.min_seq) = (seq, min_seq));
+        let envelope = Envelope::sign(&published.release, &[&new_key]).to_bytes();
+        Published { envelope, ..published }
+    };
+    let newer = signed(20, 20);
+    let taken = snapshot(&fleet, &trust, &newer);
+    seen.raise(&trust, &taken.release(&trust, &service(), &newer.envelope, &seen).unwrap());
+    let older = signed(19, 0);
+    let refused =
+        snapshot(&fleet, &trust, &older).release(&trust, &service(), &older.envelope, &seen).unwrap_err();
+    assert_eq!(refused, ReleaseRefused::Withdrawn { got: 19, floor: 20 });
+}
+
+#[test]
+fn l5_what_is_remembered_of_min_seqs_is_bounded_and_the_lowest_of_those_not_needed_go_first() {
+    let seqs = [("p/a", 3), ("p/b", 1), ("p/c", 2), ("p/d", 4)];
+    let json: serde_json::Map<_, _> = seqs
+        .into_iter()
+        .map(|(name, seq)| (name.to_owned(), serde_json::json!({"seq": seq, "signers": []})))
+        .collect();
+    let mut seen: MinSeqs = serde_json::from_value(json.into()).unwrap();
+    let left = |seen: &MinSeqs| {
+        let left = serde_json::to_value(seen).unwrap();
+        left.as_object().unwrap().keys().map(|name| name[2..].to_owned()).collect::<String>()
+    };
+    seen.trim(4, |_| false);
+    assert_eq!(left(&seen), "abcd");
+    seen.trim(2, |service| service.name() == "b");
+    assert_eq!(left(&seen), "bd");
+    seen.trim(0, |service| service.name() == "b");
+    assert_eq!(left(&seen), "b");
 }
 
 #[test]

@@ -89,6 +89,8 @@ impl World {
             length: 0,
             namespace: name.name().to_owned(),
             revision: String::new(),
+            seq: 0,
+            signers: Vec::new(),
         };
         let options = self.wanted.services.get(&name).map(|wanted| wanted.entry.options.clone());
         let options = options.unwrap_or_default();

@@ -1,0 +1,86 @@
+//! What is in the way of the network, and saying so.
+
+use std::io;
+use std::time::Duration;
+
+use cdn::document::HoldReason;
+use cdn::trust::Trust;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Poller;
+use crate::held::Held;
+use crate::status::Network;
+
+/// What is in the way of the whole cluster's network.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    /// From the last poll; the next good one clears it.
+    pub(super) poll: Option<Held>,
+    /// What is wrong with the poll, where it is no hold.
+    pub(super) words: String,
+    /// Since when every answer was older than what is believed.
+    pub(super) older: Option<Instant>,
+    /// The state folder cannot be written.
+    pub(super) unwritable: Option<Held>,
+}
+
+/// How long nothing but older documents may come before it is said: until then an edge may just be behind.
+const OLDER_FOR: Duration = Duration::from_mins(10);
+
+impl Problems {
+    pub(super) fn answered(&mut self) {
+        self.poll = None;
+        self.not_older();
+    }
+
+    pub(super) fn not_older(&mut self) {
+        self.older = None;
+        self.words.clear();
+    }
+
+    fn text(&self) -> String {
+        self.poll.as_ref().map_or_else(|| self.words.clone(), |held| held.message.clone())
+    }
+}
+
+impl Poller {
+    /// Says how the network is.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Network)) {
+        let believed = self.believed.as_ref();
+        self.status.network(&self.holds(), |network| {
+            network.seq = believed.map_or(0, |(snapshot, _)| snapshot.floor().seq);
+            network.root = self.trust.as_ref().map_or(0, Trust::version);
+            network.content_bytes = self.origins.bytes_read();
+            network.saved_bytes = self.saved_bytes;
+            network.problem = self.problems.text();
+            change(network);
+        });
+    }
+
+    fn holds(&self) -> Vec<Held> {
+        let mut holds: Vec<Held> =
+            self.problems.poll.iter().chain(&self.problems.unwritable).cloned().collect();
+        if let Some((snapshot, _)) = &self.believed
+            && snapshot.desired().expires < Timestamp::now()
+        {
+            let message = format!("the assignment expired at {}", snapshot.desired().expires);
+            holds.push(Held::cluster(HoldReason::Stale, message));
+        }
+        if self.problems.older.is_some_and(|since| since.elapsed() >= OLDER_FOR) {
+            let message = "every answer of the last ten minutes was older than what is believed";
+            holds.push(Held::cluster(HoldReason::RollbackRefused, message));
+        }
+        holds
+    }
+
+    /// Notes whether the state folder takes what it is given.
+    pub(super) fn note_written(&mut self, written: &io::Result<()>) -> bool {
+        if let Err(error) = written {
+            tracing::error!(%error, "the state folder cannot be written");
+            let message = format!("the state folder cannot be written: {error}");
+            self.problems.unwritable = Some(Held::cluster(HoldReason::StateUnwritable, message));
+        }
+        written.is_ok()
+    }
+}
