@@ -48,8 +48,8 @@ pub struct Settings {
     #[arg(long, env = "WINDLASS_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Context in the kubeconfig
-    #[arg(long, env = "WINDLASS_CONTEXT", value_name = "NAME")]
-    pub context: Option<String>,
+    #[arg(long, env = "WINDLASS_KUBE_CONTEXT", value_name = "NAME")]
+    pub kube_context: Option<String>,
     /// Namespace for what the agent keeps in the cluster itself
     #[arg(long, env = "WINDLASS_NAMESPACE", value_name = "NAME", default_value = "windlass-system",
         value_parser = label)]
@@ -161,7 +161,7 @@ impl Settings {
     pub fn kubernetes(&self) -> KubernetesSettings {
         KubernetesSettings {
             kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
+            context: self.kube_context.clone(),
             namespace: self.namespace.clone(),
             request_timeout: self.request_timeout,
         }

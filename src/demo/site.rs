@@ -58,7 +58,8 @@ impl Site {
         arguments.extend(["--state".into(), fleet.workshop.path(format!("state/{name}")).into_os_string()]);
         let folder = if let Some(demo) = cluster {
             arguments.extend(["--target", "kubernetes", "--namespace", NAMESPACE].map(OsString::from));
-            arguments.extend(demo.kube_context.iter().flat_map(|name| ["--context".into(), name.into()]));
+            arguments
+                .extend(demo.kube_context.iter().flat_map(|name| ["--kube-context".into(), name.into()]));
             let file = demo.kubeconfig.iter();
             arguments.extend(file.flat_map(|file| ["--kubeconfig".into(), file.clone().into_os_string()]));
             None
