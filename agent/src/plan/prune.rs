@@ -270,10 +270,9 @@ impl<'a> Going<'a> {
         }
         match self.gate(input) {
             Gate::Open => plan.prunes.append(&mut self.released),
-            Gate::NotYet => {}
-            // What else should go says so itself.
             Gate::Shut(held) if self.released.len() == self.all() => plan.held.push(*held),
-            Gate::Shut(_) => {}
+            // What else should go says so itself.
+            Gate::NotYet | Gate::Shut(_) => {}
         }
     }
 

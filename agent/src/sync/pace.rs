@@ -38,7 +38,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_mins(2);
 
     fn outcome(again: bool, unsettled: bool) -> Outcome {
-        Outcome { again, unsettled, ..Outcome::default() }
+        Outcome { unsettled, again, ..Outcome::default() }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::directory::Directory;
 use crate::inventory::Inventory;
 use crate::outcome::Outcome;
 use crate::plan::tests::world::{World, config, named};
-use crate::plan::{Budget, How, Phase, Prune};
+use crate::plan::{Apply, Budget, How, Phase, Prune};
 use crate::state::State;
 use crate::status::{Shared, Status};
 use crate::target::{Address, Live, Target};
@@ -55,13 +55,13 @@ impl Bench {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("target/web_ConfigMap_{name}.json"))
     }
+}
 
-    /// What there is to apply for a service of these objects.
-    fn applies(&self, names: &[&str]) -> Vec<crate::plan::Apply> {
-        let mut world = World::new();
-        world.set("web", names.iter().map(|name| config(name, "1")));
-        world.plan().applies
-    }
+/// What there is to apply for a service of these objects.
+fn applies(names: &[&str]) -> Vec<Apply> {
+    let mut world = World::new();
+    world.set("web", names.iter().map(|name| config(name, "1")));
+    world.plan().applies
 }
 
 async fn pass(syncer: &mut Syncer, world: &World) -> Outcome {
@@ -116,7 +116,7 @@ async fn l1_what_runs_is_not_taken_back_by_passes_that_have_only_an_older_releas
 #[tokio::test]
 async fn f40_nothing_is_deleted_for_an_assignment_that_is_no_longer_the_newest() {
     let bench = Bench::new();
-    let apply = &bench.applies(&["a"])[0];
+    let apply = &applies(&["a"])[0];
     let Live { uid, resource_version, .. } = bench.target.apply(&apply.prepared).await.unwrap().live;
     let prune = Prune {
         service: named("web"),
@@ -150,7 +150,7 @@ async fn f40_nothing_is_deleted_for_an_assignment_that_is_no_longer_the_newest()
 #[tokio::test]
 async fn f9_what_there_is_no_time_for_is_said_and_comes_before_what_was_refused() {
     let bench = Bench::new();
-    let applies = bench.applies(&["a", "b"]);
+    let applies = applies(&["a", "b"]);
     let refused = applies[0].address.id.clone();
     let mut inventory = Inventory::default();
     let (_sender, news) = watch::channel(None);
