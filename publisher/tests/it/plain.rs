@@ -29,9 +29,9 @@ async fn b11_plain_kustomize_and_helm_give_one_digest_from_git_and_from_director
     let many = |at: &'static str| {
         (0..30).map(move |index| (format!("{at}/m{index}.yaml"), map(&format!("m{index}"), "1")))
     };
-    let names: String = (0..30).rev().map(|index| format!("- m{index}.yaml\n")).collect();
+    let names: Vec<String> = (0..30).rev().map(|index| format!("m{index}.yaml")).collect();
     let mut files: Vec<(String, String)> = many("p").chain(many("k")).chain(many("c/templates")).collect();
-    files.push(("k/kustomization.yaml".to_owned(), format!("resources:\n{names}")));
+    files.push(("k/kustomization.yaml".to_owned(), format!("resources: [{}]\n", names.join(", "))));
     files.push(("c/Chart.yaml".to_owned(), "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned()));
     let (forward, backward) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let repo = Repo::new();
@@ -43,13 +43,16 @@ async fn b11_plain_kustomize_and_helm_give_one_digest_from_git_and_from_director
         write(backward.path(), path, text);
     }
     repo.commit("all");
-    let renderers: [(&str, fn(WantedService) -> WantedService); 3] =
-        [("p", |plain| plain), ("k", kustomized), ("c", |plain| charted(plain, HelmRenderer::default()))];
-    for (path, renderer) in renderers {
-        let one = bay.render(renderer(from_git(&repo.url(), path))).await.unwrap();
+    let rendered_by = |path: &str, wanted: WantedService| match path {
+        "k" => kustomized(wanted),
+        "c" => charted(wanted, HelmRenderer::default()),
+        _ => wanted,
+    };
+    for path in ["p", "k", "c"] {
+        let one = bay.render(rendered_by(path, from_git(&repo.url(), path))).await.unwrap();
         assert_eq!(one.bundle.len(), 30, "{path}");
         for folder in [&forward, &backward] {
-            let other = bay.render(renderer(from_folder(folder.path(), path))).await.unwrap();
+            let other = bay.render(rendered_by(path, from_folder(folder.path(), path))).await.unwrap();
             assert_eq!(other.digest, one.digest, "{path}");
             assert_eq!(other.tar, one.tar, "{path}");
         }

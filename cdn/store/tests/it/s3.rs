@@ -178,6 +178,7 @@ async fn later(time: Duration) {
     tokio::time::resume();
 }
 
+const MINUTE: Duration = Duration::from_mins(1);
 const LEASE: Duration = Duration::from_mins(5);
 
 #[tokio::test]
@@ -187,9 +188,9 @@ async fn c7_a_writer_that_stands_still_is_followed_after_its_lease_and_writes_no
     let (first, second) = (Store::open(&args).await.unwrap(), Store::open(&args).await.unwrap());
     let one = first.swap(&head("web"), "one", None).await.unwrap();
     assert!(matches!(held_up(second.swap(&head("web"), "two", Some(&one)).await), Cause::Locked(_)));
-    later(LEASE - Duration::from_mins(1)).await;
+    later(4 * MINUTE).await;
     assert!(matches!(held_up(second.swap(&head("web"), "two", Some(&one)).await), Cause::Locked(_)));
-    later(Duration::from_mins(1)).await;
+    later(MINUTE).await;
     let two = second.swap(&head("web"), "two", Some(&one)).await.unwrap();
     assert!(matches!(held_up(first.swap(&head("web"), "three", Some(&two)).await), Cause::Locked(_)));
     // Nor does it take the other's lock away with it.
@@ -218,7 +219,7 @@ async fn c7_a_lock_that_is_written_too_late_is_not_held_and_there_is_one_writer(
     assert!(matches!(held_up(slow.swap(&key, "slow", Some(&version)).await), Cause::Busy(_)));
     // The late lock has overwritten the other one, whose holder finds that out when it must renew it.
     let version = quick.swap(&key, "quick again", Some(&version)).await.unwrap();
-    later(Duration::from_mins(2)).await;
+    later(2 * MINUTE).await;
     assert!(matches!(held_up(quick.swap(&key, "quick", Some(&version)).await), Cause::Locked(_)));
     later(LEASE).await;
     quick.swap(&key, "quick once more", Some(&version)).await.unwrap();

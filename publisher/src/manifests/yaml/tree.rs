@@ -141,21 +141,17 @@ impl Tree {
 
     /// Where in the document something is wrong, and what. Keys are said, values are not.
     fn placed(&self, why: &str) -> String {
-        let mut path = String::new();
-        for frame in &self.frames {
-            match &frame.open {
-                Open::List(items) => path.push_str(&format!("[{}]", items.len())),
-                Open::Mapping(Mapping { key: Some(Key::Name(name)), .. }) => {
-                    path.push_str(if path.is_empty() { "" } else { "." });
-                    path.push_str(name);
-                }
-                Open::Mapping(_) => {}
-            }
-        }
+        let parts = self.frames.iter().map(|frame| match &frame.open {
+            Open::List(items) => format!("[{}]", items.len()),
+            Open::Mapping(Mapping { key: Some(Key::Name(name)), .. }) => format!(".{name}"),
+            Open::Mapping(_) => String::new(),
+        });
+        let path = parts.collect::<Vec<_>>().concat();
+        let path = path.trim_start_matches('.');
         if path.is_empty() {
             why.to_owned()
         } else {
-            format!("at `{}`: {why}", crate::words::safe(&path, 120))
+            format!("at `{}`: {why}", crate::words::safe(path, 120))
         }
     }
 
