@@ -1,5 +1,5 @@
 //! What every program needs at its edge, and nothing that knows of Windlass: settings, logs, shutdown, health and
-//! metrics, one bounded HTTP client, files that survive a power cut, and the arithmetic of waiting.
+//! metrics, one bounded HTTP client, the server's TLS, files that survive a power cut, and the arithmetic of waiting.
 //!
 //! A program reads in this order: [`settings::parse`], [`logs::start`], [`install_crypto`],
 //! [`shutdown::Shutdown::listen`], [`observe::Observe::bind`], then its tasks in [`shutdown::Tasks`].
@@ -12,6 +12,7 @@ pub mod progress;
 pub mod schedule;
 pub mod settings;
 pub mod shutdown;
+pub mod tls;
 pub mod usage;
 
 /// Makes ring the crypto provider of this process. Any number of calls is fine; the first one counts.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use program::http::{Bounds, Cause, Client, ClientError, FetchError, Request, Response, Settings};
+use program::tls::TlsFiles;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
@@ -52,7 +53,10 @@ async fn site_with(authority: &Authority, params: &CertificateParams, said: Stri
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key);
-    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    serve(TlsAcceptor::from(Arc::new(config.unwrap())), said).await
+}
+
+async fn serve(acceptor: TlsAcceptor, said: String) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
@@ -102,6 +106,41 @@ async fn k3_a_bundle_of_two_authorities_trusts_sites_of_both() {
         let site = site(own, answer("200 OK", "", "trusted"), None).await;
         assert_eq!(&get(&site, &[&old, &new]).await.unwrap().body[..], b"trusted");
     }
+}
+
+/// Writes a certificate of this authority and its key.
+fn write_pair(files: &TlsFiles, authority: &Authority, what: &str) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, authority).unwrap();
+    std::fs::write(&files.certificate, certificate.pem()).unwrap();
+    if what == "whole" {
+        std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn k3_a_new_certificate_is_served_without_a_restart_and_half_of_one_is_not() {
+    program::install_crypto();
+    let (old, new) = (authority(), authority());
+    let folder = tempfile::tempdir().unwrap();
+    let files = TlsFiles { certificate: folder.path().join("crt"), key: folder.path().join("key") };
+    write_pair(&files, &old, "whole");
+    let site = serve(files.acceptor().unwrap(), answer("200 OK", "", "trusted")).await;
+    get(&site, &[&old]).await.unwrap();
+    get(&site, &[&new]).await.unwrap_err();
+    write_pair(&files, &new, "half");
+    for _ in 0..30 {
+        get(&site, &[&old]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    write_pair(&files, &new, "whole");
+    while get(&site, &[&new]).await.is_err() {
+        // Whoever trusts both is answered all the while.
+        get(&site, &[&old, &new]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    get(&site, &[&old]).await.unwrap_err();
 }
 
 #[tokio::test]
