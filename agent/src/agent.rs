@@ -168,6 +168,7 @@ impl Agent {
             Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await;
         let folders = Folders(Arc::clone(&state), Arc::clone(&target));
+        let reporter = Reporter::new(api, self.status.watch(), Arc::clone(&target), home.clone());
         let syncer = Syncer::new(Parts {
             target,
             budget: settings.budget(),
@@ -177,7 +178,6 @@ impl Agent {
             trusted: poller.had_assignment(),
             status: Arc::clone(&self.status),
         });
-        let reporter = Reporter::new(api, self.status.watch());
         Ok(Loops { poller, syncer, reporter, news, joined_now, folders })
     }
 

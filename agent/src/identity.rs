@@ -20,3 +20,13 @@ pub struct Identity {
     #[serde(default)]
     pub origins: Vec<String>,
 }
+
+/// A join that is under way. Kept on disk before the api is asked: an answer that is lost has spent the token, and only
+/// the same key may ask again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Joining {
+    /// The digest of the join token.
+    pub token: Digest,
+    /// The cluster's own key, as the text of a key file.
+    pub key: Secret,
+}

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, bail};
 use cdn::document::{Document, Root};
-use cdn::secret::TokenKind;
+use cdn::secret::{Token, TokenKind};
 use cdn::wire::{JoinRequest, JoinState};
 use cdn::{Digest, Secret, SigningKey};
 use program::http::Client;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::USER_AGENT;
 use crate::api::Api;
-use crate::identity::Identity;
+use crate::identity::{Identity, Joining};
 use crate::settings::{RootArg, Settings};
 use crate::state::State;
 use crate::target::Target;
@@ -38,7 +38,7 @@ pub async fn identity(
         check_root(root, identity.fleet)?;
         return Ok((identity, false));
     }
-    let identity = Box::pin(join(settings, root, target, client)).await?;
+    let identity = Box::pin(join(settings, root, state, target, client)).await?;
     let kept = identity.clone();
     state.with(move |state| state.keep_identity(&kept)).await.context("keep the new identity")?;
     Ok((identity, true))
@@ -69,6 +69,7 @@ fn check_root(root: Option<Digest>, fleet: Digest) -> anyhow::Result<()> {
 async fn join(
     settings: &Settings,
     root: Option<Digest>,
+    state: &Arc<State>,
     target: &Target,
     client: &Client,
 ) -> anyhow::Result<Identity> {
@@ -77,13 +78,13 @@ async fn join(
             "this cluster has not joined yet: give --join-token-file (made by `windlass join-token create`)"
         );
     };
-    let token: cdn::secret::Token = settings::read_secret(file)?.parse()?;
+    let token: Token = settings::read_secret(file)?.parse()?;
     let (TokenKind::Join, Some(fleet)) = (token.kind(), token.fleet()) else {
         bail!("the token in {} is not a join token", file.display());
     };
     check_root(root, fleet)?;
     let home = home(target).await;
-    let key = SigningKey::random();
+    let key = key_for(&token, state).await?;
     let agent = USER_AGENT.to_owned();
     let request = JoinRequest { name: settings.name.clone(), key: key.public(), agent };
     let api = Api::new(client.clone(), &settings.api, token.secret().clone(), String::new());
@@ -110,6 +111,23 @@ async fn join(
         home,
         origins: answer.origins,
     })
+}
+
+/// The key to join with: the same one for the same token, however often the answer is lost.
+async fn key_for(token: &Token, state: &Arc<State>) -> anyhow::Result<SigningKey> {
+    let begun = state.with(State::joining).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the join is begun anew");
+        None
+    });
+    if let Some(joining) = begun.filter(|joining| joining.token == token.hash())
+        && let Ok(key) = SigningKey::from_text(&joining.key)
+    {
+        return Ok(key);
+    }
+    let key = SigningKey::random();
+    let joining = Joining { token: token.hash(), key: key.to_text() };
+    state.with(move |state| state.keep_joining(&joining)).await.context("keep the key to join with")?;
+    Ok(key)
 }
 
 /// Waits until the target says which one it is: an identity is for one target and no other.

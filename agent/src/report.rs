@@ -1,10 +1,14 @@
 //! The report loop: says how things are here, only when something changed, and never more often than is of use.
 
+mod size;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdn::document::{Document, Report, Usage};
 use cdn::json;
-use cdn::limits::REPORT_LIST;
+use futures::FutureExt;
 use jiff::Timestamp;
 use program::{schedule, usage};
 use tokio::sync::watch;
@@ -12,12 +16,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, ApiError};
 use crate::status::Status;
+use crate::target::Target;
 
 /// The report loop.
 #[derive(Debug)]
 pub struct Reporter {
     api: Api,
     status: watch::Receiver<Status>,
+    target: Arc<Target>,
+    /// The target that the state on disk belongs to.
+    home: String,
+    /// Whether this is that one.
+    at_home: bool,
     /// What was said last, without number and usage.
     said: Option<Vec<u8>>,
     number: u64,
@@ -28,18 +38,19 @@ const SPACING: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(10);
 
 impl Reporter {
-    /// A loop that says what it sees in `status`.
-    pub fn new(api: Api, status: watch::Receiver<Status>) -> Self {
-        Self { api, status, said: None, number: 0 }
+    /// A loop that says what it sees in `status`. `home`: the target that the state on disk belongs to.
+    pub fn new(api: Api, status: watch::Receiver<Status>, target: Arc<Target>, home: String) -> Self {
+        Self { api, status, target, home, at_home: false, said: None, number: 0 }
     }
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut backoff = schedule::Backoff::new(Duration::from_secs(2), LONGEST);
         loop {
+            let panicked = |_| Err(ApiError::Unreadable("making the report panicked".to_owned()));
             let sent = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                sent = self.say() => sent,
+                sent = AssertUnwindSafe(Box::pin(self.say())).catch_unwind() => sent.unwrap_or_else(panicked),
             };
             let mut wait = SPACING;
             match sent {
@@ -66,6 +77,9 @@ impl Reporter {
     /// Says how things are, if that is news.
     pub async fn say(&mut self) -> Result<(), ApiError> {
         let Some(news) = self.is_news() else { return Ok(()) };
+        if self.is_a_copy().await {
+            return Ok(());
+        }
         let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         self.number = now.max(self.number + 1);
         let mut said = report(&self.status.borrow());
@@ -81,6 +95,18 @@ impl Reporter {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether this target is another one than the state belongs to: what a copy says would stand in place of what the
+    /// true cluster says (FAULTS D9). A target that cannot be asked is no proof of that.
+    async fn is_a_copy(&mut self) -> bool {
+        if !self.at_home
+            && let Ok(found) = self.target.home().await
+        {
+            self.at_home = found == self.home;
+            return !self.at_home;
+        }
+        false
     }
 
     /// What would be said, without number and usage; none if there is nothing to say yet, or it was said.
@@ -105,23 +131,17 @@ fn is_about_us(error: &ApiError) -> bool {
 
 fn report(status: &Status) -> Report {
     let pass = status.pass.as_ref();
-    let mut services = pass.map(|pass| pass.services.clone()).unwrap_or_default();
-    let mut holds = status.holds();
-    let mut removed = pass.map(|pass| pass.removed.clone()).unwrap_or_default();
-    services.truncate(REPORT_LIST);
-    holds.truncate(REPORT_LIST);
-    removed.truncate(REPORT_LIST);
-    Report {
+    size::fit(Report {
         format: Report::TYPE.to_owned(),
         number: 0,
         seq: status.network.seq,
         root: status.network.root,
         agent: concat!("windlass-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
-        services,
-        holds,
-        removed,
+        services: pass.map(|pass| pass.services.clone()).unwrap_or_default(),
+        holds: status.holds(),
+        removed: pass.map(|pass| pass.removed.clone()).unwrap_or_default(),
         usage: Usage::default(),
-    }
+    })
 }
 
 fn used(status: &Status) -> Usage {

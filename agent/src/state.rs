@@ -4,6 +4,7 @@
 //! ```text
 //! lock                     one agent at a time
 //! identity.json            who this cluster is
+//! joining.json             the key of a join that is under way
 //! root/<n>.json            the chain of roots, as signed
 //! trusted.json             floor, assignment, releases
 //! o/<digest>               the assignment's envelope, its set and values
@@ -26,7 +27,7 @@ use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
 
 use crate::disk::Disk;
-use crate::identity::Identity;
+use crate::identity::{Identity, Joining};
 use crate::inventory::Inventory;
 
 pub use trusted::{Kept, Release, Trusted};
@@ -65,6 +66,7 @@ pub struct Damaged {
 }
 
 const IDENTITY: &str = "identity.json";
+const JOINING: &str = "joining.json";
 const TRUSTED: &str = "trusted.json";
 const INVENTORY: &str = "inventory.json";
 const FOLDERS: [&str; 3] = ["root", "o", "bundle"];
@@ -111,9 +113,23 @@ impl State {
         self.document(IDENTITY)
     }
 
-    /// Keeps who this cluster is.
+    /// Keeps who this cluster is; the join is over.
     pub fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
-        checked::write(&self.folder.join(IDENTITY), &json::canonical_of(identity))
+        checked::write(&self.folder.join(IDENTITY), &json::canonical_of(identity))?;
+        if let Err(error) = files::remove(&self.folder.join(JOINING)) {
+            tracing::warn!(%error, "what is left of the join cannot be removed");
+        }
+        Ok(())
+    }
+
+    /// The join that is under way, if one is.
+    pub fn joining(&self) -> Result<Option<Joining>, Damaged> {
+        self.document(JOINING)
+    }
+
+    /// Keeps what a join that is under way must not lose.
+    pub fn keep_joining(&self, joining: &Joining) -> io::Result<()> {
+        checked::write_alone(&self.folder.join(JOINING), &json::canonical_of(joining))
     }
 
     /// What is trusted; none before the first assignment.

@@ -136,8 +136,10 @@ async fn d9_a_copied_state_folder_applies_nothing_elsewhere() {
     let elsewhere = tempfile::tempdir().unwrap();
     let target = format!("directory:{}", elsewhere.path().join("target").display());
     let settings = Settings { target: target.parse().unwrap(), ..site.settings() };
+    let reports = site.wire.far().reports.len();
     let status = Box::pin(Agent::new(settings).once()).await.unwrap();
     assert_eq!(reasons(&status), [HoldReason::WrongHome]);
+    assert_eq!(site.wire.far().reports.len(), reports, "it says nothing in the true cluster's name");
     let files = std::fs::read_dir(elsewhere.path().join("target")).unwrap();
     assert_eq!(files.filter(|file| file.as_ref().unwrap().path().is_file()).count(), 0);
 }
@@ -168,6 +170,24 @@ async fn joining_never_supplies_trust() {
     let settings = Settings { join_token_file: None, ..site.settings() };
     let error = Box::pin(Agent::new(settings).once()).await.unwrap_err();
     assert!(error.to_string().contains("has not joined yet"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_join_whose_answer_was_lost_is_made_again_with_the_same_key_also_after_a_restart() {
+    let mut site = Site::new().await;
+    site.wire.far().loses_joins = true;
+    let agent = site.start();
+    while site.wire.far().keys.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    agent.stop().await;
+    site.wire.far().loses_joins = false;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("1"));
+    let keys = site.wire.far().keys.clone();
+    assert!(keys.len() > 1 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    assert!(!site.state().join("joining.json").exists());
 }
 
 #[tokio::test]
