@@ -128,8 +128,20 @@ impl Document for Report {
         check_length("holds", self.holds.len(), REPORT_LIST)?;
         check_length("removals", self.removed.len(), REPORT_LIST)?;
         check_length("characters of version", self.agent.chars().count(), 64)?;
-        self.holds
-            .iter()
-            .try_for_each(|hold| check_length("characters", hold.message.chars().count(), TEXT_CHARS))
+        check_plain(&self.agent)?;
+        for hold in &self.holds {
+            check_length("characters", hold.message.chars().count(), TEXT_CHARS)?;
+            check_plain(&hold.message)?;
+            let object = hold.object.iter();
+            let mut words = object.flat_map(|o| [&o.group, &o.kind, &o.name].into_iter().chain(&o.namespace));
+            words.try_for_each(|word| check_plain(word))?;
+        }
+        Ok(())
     }
+}
+
+/// A NUL is no text to a database, which would refuse other clusters' reports with this one; an escape is a command to
+/// somebody's terminal.
+fn check_plain(text: &str) -> Result<(), String> {
+    if text.chars().any(char::is_control) { Err("a text has control characters".to_owned()) } else { Ok(()) }
 }
