@@ -25,6 +25,7 @@ pub(crate) enum JoinTokenCommand {
     #[command(before_help = "Examples:
   windlass join-token create
   windlass join-token create --ttl 24h --uses 50 --label env=production --approve
+  windlass join-token create --name 'store-*' --uses 50  # for clusters of these names alone
   windlass join-token create -o name > join.token      # only the token")]
     Create(Create),
     /// List join tokens, without the tokens
@@ -53,6 +54,9 @@ pub(crate) struct Create {
     /// A label of each cluster that joins with it
     #[arg(short = 'l', long = "label", value_name = "KEY=VALUE", value_parser = pair)]
     labels: Vec<(String, String)>,
+    /// The name of the cluster that joins, or how its name begins and `*`; any name unless said
+    #[arg(long, value_name = "NAME|PREFIX*")]
+    name: Option<String>,
     /// A project whose services may come to these clusters; every project unless said
     #[arg(long = "project", value_name = "NAME")]
     projects: Vec<ProjectName>,
@@ -91,6 +95,7 @@ impl Create {
             ttl_seconds: Some(self.ttl.as_secs()),
             max_uses: Some(self.uses),
             labels: self.labels.into_iter().collect::<BTreeMap<_, _>>(),
+            cluster_name: self.name,
             projects: self.projects,
             approve: match (self.approve, self.no_approve) {
                 (true, _) => Some(true),

@@ -13,6 +13,7 @@ use crate::db::Db;
 use crate::desired::Signer;
 use crate::limiter::Limiter;
 use crate::meters::Meters;
+use crate::recent::Recent;
 use crate::reports::Reports;
 use crate::table::Table;
 
@@ -28,6 +29,8 @@ pub(crate) struct App {
     pub(crate) admin: Digest,
     /// Bounds wrong credentials.
     pub(crate) limiter: Limiter,
+    /// Publishers' credentials that were good lately: strangers beside them cannot lock them out.
+    pub(crate) publishers: Recent<Digest, ()>,
     pub(crate) meters: Meters,
     pub(crate) reports: Reports,
     pub(crate) passes: Passes,
@@ -35,6 +38,10 @@ pub(crate) struct App {
     /// Requests that are being answered, polls without news aside.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) max_requests: u32,
+    /// Bytes of bodies that are still being sent.
+    pub(crate) bodies: Semaphore,
+    /// The roots, and that our own key is in them.
+    pub(crate) root: Part,
     /// Seconds that agents are told to wait, if it is not what they do by themselves.
     pub(crate) poll_seconds: u64,
 }

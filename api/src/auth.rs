@@ -41,6 +41,39 @@ pub(crate) struct Publisher {
 pub(crate) struct Cluster {
     pub(crate) id: ClusterId,
     pub(crate) known: Known,
+    _turn: Turn,
+}
+
+/// One of the few requests that a cluster may have under way; given back when dropped.
+#[derive(Debug)]
+struct Turn {
+    app: Arc<App>,
+    id: ClusterId,
+}
+
+impl Turn {
+    fn take(app: &Arc<App>, id: &ClusterId) -> Result<Self> {
+        if app.table.enter(id) {
+            return Ok(Self { app: Arc::clone(app), id: id.clone() });
+        }
+        Err(Error::slow_down("This cluster has too many requests under way; one after the other, please."))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.app.table.leave(&self.id);
+    }
+}
+
+impl Cluster {
+    /// Takes the cost of a write from what the cluster may cost in a minute.
+    pub(crate) fn spend(&self, app: &App, cost: u8) -> Result<()> {
+        if app.table.spend(&self.id, cost, app.clock.now_ms()) {
+            return Ok(());
+        }
+        Err(Error::slow_down("This cluster writes too often; wait a minute."))
+    }
 }
 
 /// Somebody with a join token that can be used; the join itself spends it.
@@ -78,11 +111,16 @@ fn unknown() -> Error {
 
 /// Counts a credential that memory does not know, before anything costly is done for it.
 pub(crate) fn allow(app: &App, from: IpAddr) -> Result<()> {
-    if app.limiter.allows(from, app.clock.now_ms()) {
-        Ok(())
-    } else {
-        Err(Error::slow_down("Too many unknown credentials came from this network; wait a minute."))
-    }
+    if app.limiter.allows(from, app.clock.now_ms()) { Ok(()) } else { Err(too_many()) }
+}
+
+/// Refuses to ask the database for a network that has had its share of wrong credentials.
+fn look(app: &App, from: IpAddr) -> Result<()> {
+    if app.limiter.is_exhausted(from, app.clock.now_ms()) { Err(too_many()) } else { Ok(()) }
+}
+
+fn too_many() -> Error {
+    Error::slow_down("Too many unknown credentials came from this network; wait a minute.")
 }
 
 fn peer(parts: &Parts) -> IpAddr {
@@ -112,11 +150,16 @@ impl FromRequestParts<Arc<App>> for Publisher {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let token = token(&parts.headers, TokenKind::Publisher)?;
-        let found = publishers::of_credential(&mut *app.db.read().await?, token.hash()).await?;
+        let (hash, from) = (token.hash(), peer(parts));
+        if app.publishers.get(&hash).is_none() {
+            look(app, from)?;
+        }
+        let found = publishers::of_credential(&mut *app.db.read().await?, hash).await?;
         let Some(publisher) = found else {
-            allow(app, peer(parts))?;
+            allow(app, from)?;
             return Err(unknown());
         };
+        app.publishers.put(hash, ());
         let who = format!("publisher:{}", publisher.name);
         Ok(Self { who, name: publisher.name, project: publisher.project })
     }
@@ -127,6 +170,7 @@ impl FromRequestParts<Arc<App>> for Joiner {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let token = token(&parts.headers, TokenKind::Join)?;
+        look(app, peer(parts))?;
         let found = join_tokens::of_hash(&mut *app.db.read().await?, token.hash()).await?;
         let Some(found) = found else {
             allow(app, peer(parts))?;
@@ -149,14 +193,17 @@ impl FromRequestParts<Arc<App>> for Cluster {
 }
 
 /// The cluster of a credential, active, by whatever it takes: memory, then the database.
-pub(crate) async fn cluster(app: &App, token: &Secret, from: IpAddr) -> Result<Cluster> {
+async fn cluster(app: &Arc<App>, token: &Secret, from: IpAddr) -> Result<Cluster> {
     let credential = token.hash();
     let known = match app.table.known(credential) {
         Some(known) if !known.is_next => known,
         Some(_) | None => learn(app, token, from).await?,
     };
     match known.state {
-        ClusterState::Active => Ok(Cluster { id: known.id.clone(), known }),
+        ClusterState::Active => {
+            let turn = Turn::take(app, &known.id)?;
+            Ok(Cluster { id: known.id.clone(), known, _turn: turn })
+        }
         ClusterState::Pending => Err(pending()),
         ClusterState::Revoked => Err(revoked()),
     }

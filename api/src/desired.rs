@@ -11,7 +11,7 @@ use cdn::document::{Approval, Desired, Removal};
 use cdn::envelope::Envelope;
 use cdn::trust::Trust;
 use cdn::wire::PollAnswer;
-use cdn::{ClusterId, Digest, SigningKey};
+use cdn::{ClusterId, Digest, PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::timestamp;
@@ -89,6 +89,11 @@ impl Signer {
 
     pub(crate) fn trust(&self) -> Arc<Trust> {
         self.trust.load_full()
+    }
+
+    /// The public half of the key that signs.
+    pub(crate) fn key(&self) -> PublicKey {
+        self.key.public()
     }
 
     /// A newer root.

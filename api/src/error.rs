@@ -42,12 +42,13 @@ pub struct Why {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    number: Option<u64>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 fn why(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Why {
-    Why { status, code, detail: detail.into() }
+    Why { status, code, detail: detail.into(), number: None }
 }
 
 impl Error {
@@ -65,6 +66,13 @@ impl Error {
 
     pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
         Self::Conflict(why(StatusCode::CONFLICT, code, detail))
+    }
+
+    /// A report with a number below the last one's: the site's clock went back.
+    pub(crate) fn outdated_report(known: u64) -> Self {
+        let detail =
+            "A report with a higher number was taken before; send it again with a number above `number`.";
+        Self::Conflict(Why { number: Some(known), ..why(StatusCode::CONFLICT, "report_outdated", detail) })
     }
 
     pub(crate) fn stale(detail: impl Into<String>) -> Self {
@@ -99,18 +107,21 @@ impl Error {
 
     /// The problem that is shown.
     pub(crate) fn problem(&self) -> Problem {
-        let (status, code, detail) = match self {
+        let (status, code, detail, number) = match self {
             Self::Unauthorized(why)
             | Self::Forbidden(why)
             | Self::NotFound(why)
             | Self::Conflict(why)
             | Self::Invalid(why)
-            | Self::Later(why, _) => (why.status, why.code, why.detail.clone()),
-            Self::Database(error) => database(error),
+            | Self::Later(why, _) => (why.status, why.code, why.detail.clone(), why.number),
+            Self::Database(error) => {
+                let (status, code, detail) = database(error);
+                (status, code, detail, None)
+            }
         };
         let request_id = REQUEST.try_with(Clone::clone).unwrap_or_default();
         let title = self.to_string();
-        Problem { code: code.to_owned(), title, status: status.as_u16(), detail, request_id }
+        Problem { code: code.to_owned(), title, status: status.as_u16(), detail, request_id, number }
     }
 }
 

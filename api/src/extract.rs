@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::front::{Room, Turn};
 
 /// The largest body of people's routes: a cluster's values are at most 64 KiB.
 const BODY_BYTES: usize = 128 << 10;
@@ -32,13 +33,22 @@ pub(crate) struct Raw<const N: usize>(pub(crate) Bytes);
 impl<const N: usize> FromRequest<Arc<App>> for Raw<N> {
     type Rejection = Error;
 
-    async fn from_request(request: Request<axum::body::Body>, _app: &Arc<App>) -> Result<Self> {
-        read::<N>(request).await.map(Self)
+    async fn from_request(request: Request<axum::body::Body>, app: &Arc<App>) -> Result<Self> {
+        read::<N>(request, app).await.map(Self)
     }
 }
 
-async fn read<const N: usize>(request: Request<axum::body::Body>) -> Result<Bytes> {
-    let mut body = request.into_body();
+/// Reads a body, and gives the request's turn to others until all of it is there.
+async fn read<const N: usize>(request: Request<axum::body::Body>, app: &App) -> Result<Bytes> {
+    let turn = request.extensions().get::<Turn>().cloned();
+    let mut room = Room::take(app)?;
+    turn.iter().for_each(Turn::pause);
+    let bytes = receive::<N>(request.into_body(), &mut room).await?;
+    turn.map_or(Ok(()), |turn| turn.resume(app))?;
+    Ok(bytes)
+}
+
+async fn receive<const N: usize>(mut body: axum::body::Body, room: &mut Room<'_>) -> Result<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::malformed("The body ended early; send it again."))?;
@@ -47,6 +57,7 @@ async fn read<const N: usize>(request: Request<axum::body::Body>) -> Result<Byte
             discard(body).await;
             return Err(Error::too_large(N));
         }
+        room.grow(bytes.len() + piece.len())?;
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes.freeze())
@@ -75,8 +86,8 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request<axum::body::Body>, _app: &Arc<App>) -> Result<Self> {
-        let bytes = read::<BODY_BYTES>(request).await?;
+    async fn from_request(request: Request<axum::body::Body>, app: &Arc<App>) -> Result<Self> {
+        let bytes = read::<BODY_BYTES>(request, app).await?;
         let bytes = if bytes.is_empty() { Bytes::from_static(b"{}") } else { bytes };
         let value = cdn::json::parse(&bytes, Limits::DEFAULT.depth).map_err(|error| {
             Error::malformed(format!("The body is not JSON as it is read here: {error}."))

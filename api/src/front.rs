@@ -7,7 +7,7 @@
 mod connection;
 mod connections;
 pub(crate) mod poll;
-mod tls;
+mod turn;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::auth::Peer;
 use crate::error::{Error, REQUEST};
 use connection::Sending;
 use connections::{Connections, Used};
-pub(crate) use tls::acceptor;
+pub(crate) use turn::{Room, Turn};
 
 /// How often it is looked for connections that are held for nothing.
 const GLANCE: Duration = Duration::from_secs(5);
@@ -102,7 +102,7 @@ impl Door {
         peer: SocketAddr,
         used: &Used,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let begun = self.from_memory(&request).ok_or_else(|| (Arc::clone(self), request, used.flight()));
+        let begun = self.answer_from_memory(&request).ok_or_else(|| (Arc::clone(self), request, used.flight()));
         async move {
             match begun {
                 Ok(answer) => answer,
@@ -114,7 +114,7 @@ impl Door {
         }
     }
 
-    fn from_memory(&self, request: &Request<Incoming>) -> Option<Response> {
+    fn answer_from_memory(&self, request: &Request<Incoming>) -> Option<Response> {
         let is_poll = request.method() == Method::GET && request.uri().path() == poll::PATH;
         if is_poll { poll::from_memory(&self.app, request.headers()) } else { None }
     }
@@ -122,11 +122,12 @@ impl Door {
     /// Everything that is not answered from memory, with a bound on how much of it there is at once.
     async fn routed(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
         let id = crate::id::new("rq", self.app.clock.now_ms());
-        let Ok(_turn) = self.app.requests.try_acquire() else {
-            let shed = Error::unavailable("The api has too much to do; try again.", poll::shed_seconds());
-            return shed.into_response();
+        let turn = match Turn::take(&self.app) {
+            Ok(turn) => turn,
+            Err(shed) => return shed.into_response(),
         };
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(turn.clone());
         request.extensions_mut().insert(Peer(peer.ip()));
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let answer = REQUEST.scope(id.clone(), self.router.clone().oneshot(request));
@@ -139,6 +140,7 @@ impl Door {
                 REQUEST.sync_scope(id.clone(), || late.into_response())
             }
         };
+        turn.end();
         tracing::debug!(request_id = id, %method, path, status = answer.status().as_u16(), "answered");
         if let Ok(id) = HeaderValue::from_str(&id) {
             answer.headers_mut().insert(REQUEST_ID, id);

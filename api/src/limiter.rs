@@ -2,7 +2,7 @@
 //! memory is one fixed table, however many addresses there are; two that share a place share its allowance.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Places of the table: 32 KiB.
 const PLACES: usize = 4_096;
@@ -32,16 +32,17 @@ impl Limiter {
         Self { each, all, counts: Mutex::new(counts), seed: u64::from_le_bytes(cdn::secret::random()) }
     }
 
+    /// Whether the next one would not be allowed.
+    pub(crate) fn is_exhausted(&self, from: IpAddr, now_ms: i64) -> bool {
+        let place = self.place(from);
+        let counts = self.counts(now_ms);
+        counts.all >= self.all || counts.places.get(place).is_none_or(|here| *here >= self.each)
+    }
+
     /// Counts one, and says whether it is allowed.
     pub(crate) fn allows(&self, from: IpAddr, now_ms: i64) -> bool {
         let place = self.place(from);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = now_ms.div_euclid(WINDOW_MS);
-        if counts.window != window {
-            counts.window = window;
-            counts.all = 0;
-            counts.places.fill(0);
-        }
+        let mut counts = self.counts(now_ms);
         let Some(here) = counts.places.get_mut(place) else { return false };
         if *here >= self.each {
             return false;
@@ -52,6 +53,18 @@ impl Limiter {
         }
         counts.all += 1;
         true
+    }
+
+    /// The counts of this minute.
+    fn counts(&self, now_ms: i64) -> MutexGuard<'_, Counts> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = now_ms.div_euclid(WINDOW_MS);
+        if counts.window != window {
+            counts.window = window;
+            counts.all = 0;
+            counts.places.fill(0);
+        }
+        counts
     }
 
     /// An IPv6 customer has a /64: its addresses count as one.

@@ -24,6 +24,8 @@ const ASSIGN: Duration = Duration::from_secs(5);
 /// How often it is looked who was seen, and how much newer that must be than what was written.
 const SEEN: Duration = Duration::from_mins(1);
 const SEEN_COARSE_MS: i64 = 600_000;
+/// How often it is looked for a newer root.
+const ROOTS: Duration = Duration::from_secs(10);
 /// How long an `Idempotency-Key` is remembered.
 const KEYS_MS: i64 = 24 * 3_600_000;
 
@@ -41,7 +43,9 @@ pub(crate) fn start(
         tasks.spawn(async move { listening(&shared, &url, &token).await });
     }
     let (shared, token, root) = (Arc::clone(app), stop.clone(), settings.root.clone());
-    tasks.spawn(async move { keeping(&shared, root, &token).await });
+    tasks.spawn(async move { rooting(&shared, root, &token).await });
+    let (shared, token) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move { keeping(&shared, &token).await });
     Ok(())
 }
 
@@ -109,8 +113,25 @@ pub(crate) async fn assigning(app: &App, stop: &CancellationToken) -> anyhow::Re
     }
 }
 
+/// Looks for newer roots.
+async fn rooting(app: &App, root: PathBuf, stop: &CancellationToken) -> anyhow::Result<()> {
+    let mut every = every(ROOTS);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = every.tick() => {}
+        }
+        if let Err(error) = newer_root(app, root.clone()).await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the roots cannot be read again; the last ones count"
+            );
+        }
+    }
+}
+
 /// Housekeeping, once a minute.
-async fn keeping(app: &App, root: PathBuf, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn keeping(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut every = every(SEEN);
     loop {
         tokio::select! {
@@ -119,12 +140,6 @@ async fn keeping(app: &App, root: PathBuf, stop: &CancellationToken) -> anyhow::
         }
         write_seen(app, SEEN_COARSE_MS).await;
         measure(app);
-        if let Err(error) = newer_root(app, root.clone()).await {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "the roots cannot be read again; the last ones count"
-            );
-        }
         if let Err(error) = forget(app).await {
             tracing::warn!(error = db_text(&error), "old Idempotency-Keys were not forgotten");
         }
@@ -161,20 +176,39 @@ fn measure(app: &App) {
         metrics::gauge!("windlass_clusters", "state" => name).set(app.table.count(state) as f64);
     }
     app.meters.table_bytes.set(app.table.heap_bytes() as f64);
-    app.meters.report_queue.set(app.reports.waiting_bytes() as f64);
+    app.meters.report_queue.set(app.reports.waiting() as f64);
 }
 
-/// A root that was put beside the others counts without a restart, if our key is in it.
+/// A root that was put beside the others counts without a restart, if our key is in it. If not, no agent that has it
+/// believes what we sign: then this replica is not ready, so that those with the right key are asked.
 async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
     let read = tokio::task::spawn_blocking(move || roots::read(&root))
         .await
         .context("the reading was broken off")??;
-    if read.trust.version() > app.signer.trust().version() {
-        roots::publish(&read, &app.store).await?;
-        tracing::info!(version = read.trust.version(), "a newer root counts");
-        app.signer.set_trust(read.trust);
+    if read.trust.version() <= app.signer.trust().version() {
+        show_roots(app, read.refused);
+        return Ok(());
     }
+    if let Err(error) = roots::check_key(app.signer.key(), &read.trust) {
+        let why = format!("{error:#}");
+        tracing::error!(why, "a newer root is not taken: agents that have it believe nothing from here");
+        app.root.not_ready(why);
+        return roots::publish(&read, &app.store).await;
+    }
+    roots::publish(&read, &app.store).await?;
+    tracing::info!(version = read.trust.version(), "a newer root counts");
+    app.signer.set_trust(read.trust);
+    // Each desired names the newest root, so that agents ask for it.
+    app.table.forget_etags();
+    show_roots(app, read.refused);
     Ok(())
+}
+
+/// Says whether all roots that were given count.
+pub(crate) fn show_roots(app: &App, refused: Option<String>) {
+    let Some(why) = refused else { return app.root.ready() };
+    tracing::error!(why, "a root is refused; the ones before it count");
+    app.root.degraded(why);
 }
 
 async fn forget(app: &App) -> db::Result<()> {

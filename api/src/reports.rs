@@ -2,6 +2,7 @@
 //! meanwhile. Each is acknowledged once it is durable (law L11). The queue is bounded in bytes (law L5).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cdn::ClusterId;
 use cdn::document::Report;
@@ -24,20 +25,51 @@ pub(crate) struct Reports {
     send: mpsc::UnboundedSender<Queued>,
     receive: Mutex<mpsc::UnboundedReceiver<Queued>>,
     room: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 struct Queued {
     cluster: ClusterId,
     report: Report,
-    done: oneshot::Sender<bool>,
-    _room: OwnedSemaphorePermit,
+    done: oneshot::Sender<Told>,
+    _place: Place,
+}
+
+/// A report's room in the queue; given back when dropped.
+#[derive(Debug)]
+struct Place {
+    waiting: Arc<AtomicUsize>,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Stored,
+    /// One with this number, which is newer, was there.
+    Outdated(u64),
+    Failed,
+}
+
+impl Place {
+    fn new(waiting: &Arc<AtomicUsize>, bytes: OwnedSemaphorePermit) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self { waiting: Arc::clone(waiting), _bytes: bytes }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Reports {
     pub(crate) fn new() -> Self {
         let (send, receive) = mpsc::unbounded_channel();
-        Self { send, receive: Mutex::new(receive), room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)) }
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
+        Self { send, receive: Mutex::new(receive), room, waiting: Arc::default() }
     }
 
     /// Queues a report of so many bytes, and waits until it is durable.
@@ -48,16 +80,20 @@ impl Reports {
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| full())?;
         let (done, written) = oneshot::channel();
         let stopping = |_| Error::unavailable("The api is stopping; send the report again.", 5);
-        self.send.send(Queued { cluster, report, done, _room: room }).map_err(|_| full())?;
-        if written.await.map_err(stopping)? {
-            return Ok(());
+        let queued = Queued { cluster, report, done, _place: Place::new(&self.waiting, room) };
+        self.send.send(queued).map_err(|_| full())?;
+        match written.await.map_err(stopping)? {
+            Told::Stored => Ok(()),
+            Told::Outdated(number) => Err(Error::outdated_report(number)),
+            Told::Failed => {
+                Err(Error::unavailable("The database did not take the report; send it again.", 10))
+            }
         }
-        Err(Error::unavailable("The database did not take the report; send it again.", 10))
     }
 
-    /// Bytes that wait.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        QUEUE_BYTES as usize - self.room.available_permits()
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -79,32 +115,76 @@ pub(crate) async fn run(app: &App, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
+/// Writes a batch, all or nothing; where one report of it is what the database refuses, each by itself.
 async fn flush(app: &App, batch: Vec<Queued>) {
     let written = write(app, &batch).await;
-    if let Err(error) = &written {
-        tracing::error!(error = %crate::error::chain(error), reports = batch.len(), "reports were not written");
-    }
-    for queued in batch {
-        if written.is_ok() {
-            app.table.reported(&queued.cluster, queued.report.number);
+    let touched = match written {
+        Err(error) if batch.len() > 1 && is_about_a_row(&error) => {
+            let mut touched = false;
+            for queued in batch {
+                let one = [queued];
+                let written = write(app, &one).await;
+                touched |= tell(app, one, written);
+            }
+            touched
         }
-        // Where a connection was cut, nobody waits any more.
-        let _nobody_waits: std::result::Result<(), bool> = queued.done.send(written.is_ok());
-    }
-    if matches!(written, Ok(true)) {
+        written => tell(app, batch, written),
+    };
+    if touched {
         app.passes.wake.notify_one();
         follow::pass(app).await;
     }
 }
 
-/// Writes a batch; true if an assignment changes by it.
-async fn write(app: &App, batch: &[Queued]) -> db::Result<bool> {
+/// Whether the database took offence at what was to be written, and not at anything else: one report must not take the
+/// others of its batch with it.
+fn is_about_a_row(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    let is_data = error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"));
+    is_data || error.kind() != sqlx::error::ErrorKind::Other
+}
+
+/// Tells those who wait; true if an assignment changes by it.
+fn tell(app: &App, batch: impl IntoIterator<Item = Queued>, written: db::Result<Written>) -> bool {
+    let written = written.map_err(|error| {
+        tracing::error!(error = %crate::error::chain(&error), "reports were not written");
+    });
+    let (told, touched) = written.map_or((Vec::new(), false), |written| (written.told, written.touched));
+    let mut told = told.into_iter();
+    for queued in batch {
+        let told = told.next().unwrap_or(Told::Failed);
+        if told != Told::Failed {
+            app.table.reported(&queued.cluster, queued.report.number);
+        }
+        if let Told::Outdated(number) = told {
+            app.table.reported(&queued.cluster, number);
+        }
+        // Where a connection was cut, nobody waits any more.
+        let _nobody_waits: std::result::Result<(), Told> = queued.done.send(told);
+    }
+    touched
+}
+
+#[derive(Debug)]
+struct Written {
+    /// One for each report, in their order.
+    told: Vec<Told>,
+    /// An assignment changes by it.
+    touched: bool,
+}
+
+async fn write(app: &App, batch: &[Queued]) -> db::Result<Written> {
     let now = app.clock.now_ms();
     let mut tx = app.db.write().await?;
     let change = tx.change();
-    let mut touched = false;
+    let mut written = Written { told: Vec::with_capacity(batch.len()), touched: false };
     for Queued { cluster, report, .. } in batch {
-        if !reports::put(&mut tx, cluster, report, now).await? {
+        let known = reports::put(&mut tx, cluster, report, now).await?;
+        written.told.push(match known {
+            Some(known) if known > report.number => Told::Outdated(known),
+            Some(_) | None => Told::Stored,
+        });
+        if known.is_some() {
             continue;
         }
         let mut ended = approvals::finish(&mut tx, cluster, report.seq, now).await?;
@@ -113,9 +193,9 @@ async fn write(app: &App, batch: &[Queued]) -> db::Result<bool> {
         }
         if ended {
             clusters::touch(&mut tx, cluster, change).await?;
-            touched = true;
+            written.touched = true;
         }
     }
     tx.commit().await?;
-    Ok(touched)
+    Ok(written)
 }

@@ -6,19 +6,22 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use cdn::document::{Document, Root};
 use cdn::trust::Trust;
-use cdn::{Key, SigningKey};
+use cdn::{Key, PublicKey, SigningKey};
 use program::files::read_bounded;
 use program::settings::read_secret;
-use store::Store;
+use store::{Cause, Store};
 
 /// The chain, and the bytes of each root in order.
 #[derive(Debug)]
 pub(crate) struct Roots {
     pub(crate) trust: Trust,
     pub(crate) bytes: Vec<Vec<u8>>,
+    /// Why the next file is no root that follows, where there is one.
+    pub(crate) refused: Option<String>,
 }
 
-/// Reads `1.json`, `2.json` ... of a folder, or root 1 alone from a file.
+/// Reads `1.json`, `2.json` ... of a folder, or root 1 alone from a file. What does not follow is left out: it must not
+/// keep the fleet's api from starting with the roots that do.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Roots> {
     let file = |n: u64| if path.is_dir() { path.join(format!("{n}.json")) } else { path.to_owned() };
     let one = file(1);
@@ -26,18 +29,30 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Roots> {
         format!("read root 1 from {}; `windlass keys init` makes the fleet's first root", one.display())
     })?;
     let trust = Trust::given(&root_1).with_context(|| format!("{} is no root 1", one.display()))?;
-    let mut bytes = vec![root_1];
-    let trust = trust.follow(|version| {
+    let mut roots = Roots { trust, bytes: vec![root_1], refused: None };
+    while let Some(version) = roots.trust.next_version().filter(|_| path.is_dir()) {
         let at = file(version);
-        if !path.is_dir() || !at.is_file() {
-            return anyhow::Ok(None);
+        if !at.is_file() {
+            break;
         }
-        let next = read_root(&at).with_context(|| format!("read {}", at.display()))?;
-        bytes.push(next.clone());
-        Ok(Some(next))
-    });
-    let trust = trust.with_context(|| format!("follow the roots in {}", path.display()))?;
-    Ok(Roots { trust, bytes })
+        match follow(&roots.trust, &at) {
+            Ok((trust, next)) => {
+                roots.trust = trust;
+                roots.bytes.push(next);
+            }
+            Err(error) => {
+                roots.refused = Some(format!("{error:#}"));
+                break;
+            }
+        }
+    }
+    Ok(roots)
+}
+
+fn follow(trust: &Trust, at: &Path) -> anyhow::Result<(Trust, Vec<u8>)> {
+    let next = read_root(at).with_context(|| format!("read {}", at.display()))?;
+    let trust = trust.advance(&next).with_context(|| format!("{} does not follow", at.display()))?;
+    Ok((trust, next))
 }
 
 fn read_root(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -49,13 +64,18 @@ pub(crate) fn desired_key(path: &Path, trust: &Trust) -> anyhow::Result<SigningK
     let text = read_secret(path).context("read --desired-key")?;
     let key = SigningKey::from_text(&cdn::Secret::new(text))
         .with_context(|| format!("{} is no key file; `windlass keys init` makes one", path.display()))?;
+    check_key(key.public(), trust)?;
+    Ok(key)
+}
+
+/// Makes sure that root lists our key, and that it is enough.
+pub(crate) fn check_key(key: PublicKey, trust: &Trust) -> anyhow::Result<()> {
     let role = &trust.root().roles.desired;
-    if !role.keys.contains(&key.public()) {
+    if !role.keys.contains(&key) {
         bail!(
-            "root {} does not list the public half of {} as a desired key: no agent would believe what it signs; \
-             give the key that root names, or sign a new root",
+            "root {} does not list the public half of --desired-key as a desired key: no agent would believe what it \
+             signs; give the key that root names, or sign a new root",
             trust.version(),
-            path.display()
         );
     }
     ensure!(
@@ -64,14 +84,22 @@ pub(crate) fn desired_key(path: &Path, trust: &Trust) -> anyhow::Result<SigningK
         trust.version(),
         role.threshold
     );
-    Ok(key)
+    Ok(())
 }
 
 /// Puts the roots where agents look for them.
 pub(crate) async fn publish(roots: &Roots, store: &Store) -> anyhow::Result<()> {
     for (version, bytes) in (1..).zip(&roots.bytes) {
-        let key = Key::Root(version);
-        store.put(&key, bytes.clone()).await.with_context(|| format!("put root {version} into the store"))?;
+        match store.put(&Key::Root(version), bytes.clone()).await {
+            Ok(_) => {}
+            // Agents refuse what lies there, and ask other origins; the fleet goes on with the roots that it has.
+            Err(error) if matches!(error.cause, Cause::Different) => {
+                tracing::error!(%error, version, "what lies in the store is not this root: remove it there");
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("put root {version} into the store"));
+            }
+        }
     }
     Ok(())
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use cdn::Secret;
+use cdn::wire::POLL_AFTER_BOUNDS;
 use clap::Parser;
 use program::logs::LogArgs;
 use program::observe::ObserveArgs;
 use program::settings::{duration, read_secret};
+use program::tls::TlsArgs;
 use store::StoreArgs;
 
-const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
@@ -52,17 +53,14 @@ pub struct Settings {
     #[arg(long, env = "WINDLASS_ADMIN_TOKEN_FILE", default_value = "admin-token", value_name = "FILE")]
     pub admin_token_file: PathBuf,
     /// How often agents should poll. They poll every 2m by themselves; anything else is told in each answer
-    #[arg(long, env = "WINDLASS_POLL_INTERVAL", default_value = "2m", value_parser = duration(MINUTE / 2, HOUR), value_name = "DURATION")]
+    #[arg(long, env = "WINDLASS_POLL_INTERVAL", default_value = "2m", value_parser = duration(POLL_AFTER_BOUNDS.0, POLL_AFTER_BOUNDS.1), value_name = "DURATION")]
     pub poll_interval: Duration,
     /// How long a signed desired document is fresh; agents go on beyond it, and say so
     #[arg(long, env = "WINDLASS_LIFETIME", default_value = "24h", value_parser = duration(HOUR, 365 * DAY), value_name = "DURATION")]
     pub lifetime: Duration,
-    /// Certificate chain (PEM) of this server; without it and a key it speaks plain HTTP
-    #[arg(long, env = "WINDLASS_TLS_CERT", value_name = "FILE")]
-    pub tls_cert: Option<PathBuf>,
-    /// Private key (PEM) of the certificate
-    #[arg(long, env = "WINDLASS_TLS_KEY", value_name = "FILE")]
-    pub tls_key: Option<PathBuf>,
+    /// Its certificate
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Connections at once; beyond it the one that has been idle longest is closed
     #[arg(long, env = "WINDLASS_MAX_CONNECTIONS", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(16..=1_000_000), value_name = "N")]
     pub max_connections: u32,
@@ -80,10 +78,7 @@ pub struct Settings {
 impl Settings {
     /// Rules between settings.
     pub fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.tls_cert.is_some() == self.tls_key.is_some(),
-            "--tls-cert and --tls-key belong together; give both, or neither for plain HTTP"
-        );
+        self.tls.check()?;
         let is_place = |origin: &&String| {
             ["https://", "http://", "file://"].iter().any(|scheme| origin.starts_with(scheme))
                 && !origin.contains('@')
@@ -100,8 +95,7 @@ impl Settings {
             cdn::limits::DESIRED_LIST
         );
         ensure!(
-            !(self.database.contains("://")
-                && self.database.split('@').next().unwrap_or("").matches(':').count() > 1),
+            !holds_password(&self.database),
             "--database holds a password, which everyone on this machine can see: put the address into a file and \
              give --database-url-file"
         );
@@ -113,6 +107,42 @@ impl Settings {
         match &self.database_url_file {
             Some(file) => read_secret(file).map(Secret::new).context("read --database-url-file"),
             None => Ok(Secret::new(self.database.clone())),
+        }
+    }
+}
+
+/// Before the host, or as a parameter. A parameter's name that is written in escapes may be anything.
+fn holds_password(database: &str) -> bool {
+    let Some((_, rest)) = database.split_once("://") else { return false };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = place.rsplit_once('@').map_or("", |(user, _)| user);
+    let names = query.split('&').map(|part| part.split('=').next().unwrap_or_default().to_lowercase());
+    user.contains(':') || names.into_iter().any(|name| name.contains("password") || name.contains('%'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds_password;
+
+    #[test]
+    fn a_password_in_an_address_is_seen_wherever_it_stands() {
+        for secret in [
+            "postgres://user:secret@host/db",
+            "postgresql://user:secret@host:5432/db?sslmode=require",
+            "postgres://user@host/db?password=secret",
+            "postgres://host/db?sslmode=require&PASSWORD=secret",
+            "postgres://host/db?pass%77ord=secret",
+            "postgres://user:se@cret@host/db",
+        ] {
+            assert!(holds_password(secret), "{secret}");
+        }
+        for plain in [
+            "postgres://user@host:5432/db?sslmode=require",
+            "postgres://[::1]:5432/db",
+            "/var/lib/windlass/api.db",
+            "sqlite:///var/lib/api.db",
+        ] {
+            assert!(!holds_password(plain), "{plain}");
         }
     }
 }

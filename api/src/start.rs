@@ -21,9 +21,10 @@ use crate::app::{App, Follow, Passes};
 use crate::clock::Clock;
 use crate::db::{self, Db, fleet};
 use crate::desired::{Signer, Terms};
-use crate::front::{Front, acceptor};
+use crate::front::Front;
 use crate::limiter::Limiter;
 use crate::meters::Meters;
+use crate::recent::Recent;
 use crate::reports::Reports;
 use crate::roots::{self, Roots};
 use crate::settings::Settings;
@@ -33,6 +34,8 @@ use crate::{follow, loops, reports, routes};
 /// Wrong credentials in a minute: of one address, and of all.
 const WRONG_EACH: u32 = 60;
 const WRONG_ALL: u32 = 6_000;
+/// Bodies that are still being sent, all together.
+const BODIES_BYTES: usize = 64 << 20;
 
 /// An api that serves.
 #[derive(Debug)]
@@ -65,10 +68,7 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
         .with_context(|| format!("listen on {}; choose another --listen", settings.listen))?;
     let address = listener.local_addr().context("ask for the listener's address")?;
     let app = Arc::new(Box::pin(open(&settings, clock, &readiness)).await?);
-    let tls = match settings.tls_cert.as_deref().zip(settings.tls_key.as_deref()) {
-        Some((certificate, key)) => Some(acceptor(certificate, key)?),
-        None => None,
-    };
+    let tls = settings.tls.files().map(|files| files.acceptor()).transpose()?;
     let front = Front {
         listener,
         tls,
@@ -125,6 +125,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
     let db = Db::open(&settings.database_url()?, settings.database_connections).await?;
     let store = Store::open(&settings.store).await.context("open the store")?;
     roots::publish(&roots, &store).await?;
+    let refused = roots.refused.clone();
     let terms = Terms {
         origins: settings.origins.clone(),
         lifetime_ms: i64::try_from(settings.lifetime.as_millis()).unwrap_or(i64::MAX),
@@ -143,11 +144,15 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         follow: Follow::new(readiness.part("database")),
         requests: Arc::new(Semaphore::new(settings.max_requests as usize)),
         max_requests: settings.max_requests,
+        bodies: Semaphore::new(BODIES_BYTES),
+        root: readiness.part("root"),
+        publishers: Recent::new(1_024),
         poll_seconds: settings.poll_interval.as_secs(),
         db,
     };
     follow::follow(&app).await.context("read the clusters")?;
     app.follow.part.ready();
+    loops::show_roots(&app, refused);
     app.passes.part.degraded("the first pass of assignment is still to come");
     Ok(app)
 }

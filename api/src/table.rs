@@ -93,6 +93,31 @@ impl Table {
         }
     }
 
+    /// Counts a request of a cluster that is being answered; `false` if it has too many (FAULTS H7).
+    pub(crate) fn enter(&self, id: &ClusterId) -> bool {
+        let index = self.read();
+        index.slot(id).is_some_and(|slot| lock(slot).enter())
+    }
+
+    /// One less.
+    pub(crate) fn leave(&self, id: &ClusterId) {
+        let index = self.read();
+        if let Some(slot) = index.slot(id) {
+            lock(slot).leave();
+        }
+    }
+
+    /// Spends of what a cluster may cost in a minute; `false` if nothing is left.
+    pub(crate) fn spend(&self, id: &ClusterId, cost: u8, now_ms: i64) -> bool {
+        let index = self.read();
+        index.slot(id).is_some_and(|slot| lock(slot).spend(cost, now_ms))
+    }
+
+    /// Makes every cluster's next poll news: what all are told has changed.
+    pub(crate) fn forget_etags(&self) {
+        self.read().slots.iter().for_each(|slot| lock(slot).forget_etag());
+    }
+
     /// When a cluster was last seen here.
     pub(crate) fn last_seen(&self, id: &ClusterId) -> Option<i64> {
         let index = self.read();
@@ -193,6 +218,10 @@ impl Index {
             return *at;
         }
         let at = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                // Not doubled: at 100,000 clusters that would be a third of all that they cost.
+                self.slots.reserve_exact(self.slots.len() / 8 + 64);
+            }
             self.slots.push(Mutex::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });

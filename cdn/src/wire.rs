@@ -5,8 +5,8 @@ mod agent;
 mod publisher;
 
 pub use agent::{
-    Inline, JoinAnswer, JoinRequest, JoinState, POLL_AFTER, PollAnswer, Problem, RenewAnswer, SEQ_HEADER,
-    START_HEADER,
+    Inline, JoinAnswer, JoinRequest, JoinState, POLL_AFTER, POLL_AFTER_BOUNDS, POLL_INTERVAL, PollAnswer,
+    Problem, RenewAnswer, SEQ_HEADER, START_HEADER,
 };
 pub use publisher::{
     DirectorySource, GitSource, HelmRenderer, Nothing, Outcome, PublishStatus, Renderer, Source, Wanted,

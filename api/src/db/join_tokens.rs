@@ -13,7 +13,7 @@ use crate::routes::join_tokens::JoinToken;
 
 const COLUMNS: &str =
     "select id, created_at, created_by, expires_at, max_uses, uses, labels, projects, approve,
-       revoked_at from join_tokens";
+       revoked_at, cluster_name from join_tokens";
 
 struct TokenRow(JoinToken);
 
@@ -29,6 +29,7 @@ impl FromRow<'_, AnyRow> for TokenRow {
             labels: json(row.try_get("labels")?)?,
             projects: json(row.try_get("projects")?)?,
             approve: row.try_get::<i64, _>("approve")? != 0,
+            cluster_name: row.try_get("cluster_name")?,
             revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(timestamp),
         }))
     }
@@ -36,7 +37,7 @@ impl FromRow<'_, AnyRow> for TokenRow {
 
 pub(crate) async fn add(conn: &mut Conn, token: &JoinToken, hash: Digest) -> Result<()> {
     let sql = "insert into join_tokens (id, hash, created_at, created_by, expires_at, max_uses, uses, labels, projects,
-                 approve) values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9)";
+                 approve, cluster_name) values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
     sqlx::query(sql)
         .bind(&token.id)
         .bind(hash.to_string())
@@ -47,6 +48,7 @@ pub(crate) async fn add(conn: &mut Conn, token: &JoinToken, hash: Digest) -> Res
         .bind(to_json(&token.labels))
         .bind(to_json(&token.projects))
         .bind(i64::from(token.approve))
+        .bind(token.cluster_name.as_deref())
         .execute(conn)
         .await
         .map(drop)
@@ -82,6 +84,17 @@ pub(crate) struct Used {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) projects: Vec<ProjectName>,
     pub(crate) approve: bool,
+    cluster_name: Option<String>,
+}
+
+impl Used {
+    /// Whether a cluster may join under this name.
+    pub(crate) fn lets(&self, name: &str) -> bool {
+        self.cluster_name.as_deref().is_none_or(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == pattern,
+        })
+    }
 }
 
 /// Uses a token once. All its bounds stand in the one statement that counts, so that of any number of joins at once
@@ -89,13 +102,12 @@ pub(crate) struct Used {
 pub(crate) async fn spend(conn: &mut Conn, hash: Digest, now_ms: i64) -> Result<Option<Used>> {
     let sql = "update join_tokens set uses = uses + 1
                where hash = $1 and revoked_at is null and expires_at > $2 and uses < max_uses
-               returning id, labels, projects, approve";
-    let row: Option<(String, String, String, i64)> =
+               returning id, labels, projects, approve, cluster_name";
+    let row: Option<(String, String, String, i64, Option<String>)> =
         sqlx::query_as(sql).bind(hash.to_string()).bind(now_ms).fetch_optional(conn).await?;
-    let used = |(id, labels, projects, approve): (String, String, String, i64)| {
-        Ok(Used { id, labels: json(&labels)?, projects: json(&projects)?, approve: approve != 0 })
-    };
-    row.map(used).transpose()
+    let Some((id, labels, projects, approve, cluster_name)) = row else { return Ok(None) };
+    let (labels, projects) = (json(&labels)?, json(&projects)?);
+    Ok(Some(Used { id, labels, projects, approve: approve != 0, cluster_name }))
 }
 
 /// Revokes it; `false` if there is none.

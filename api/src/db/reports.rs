@@ -4,10 +4,15 @@ use cdn::ClusterId;
 use cdn::document::{Health, Report, Sync};
 use sqlx::AssertSqlSafe;
 
-use super::{BATCH, Conn, Result, int, rows, to_json, word};
+use super::{BATCH, Conn, Result, int, nat, rows, to_json, word};
 
-/// Writes a report unless a newer one was there; `false` then.
-pub(crate) async fn put(conn: &mut Conn, cluster: &ClusterId, report: &Report, at: i64) -> Result<bool> {
+/// Writes a report unless it or a newer one was there: gives the number of that one then.
+pub(crate) async fn put(
+    conn: &mut Conn,
+    cluster: &ClusterId,
+    report: &Report,
+    at: i64,
+) -> Result<Option<u64>> {
     let sql = "update clusters set report = $2, reported_number = $3, reported_at = $4, reported_seq = $5, sync = $6,
                  health = $7, services = $8, holds = $9, agent = $10, last_seen = $4
                where id = $1 and reported_number < $3";
@@ -25,11 +30,18 @@ pub(crate) async fn put(conn: &mut Conn, cluster: &ClusterId, report: &Report, a
         .execute(&mut *conn)
         .await?;
     if done.rows_affected() == 0 {
-        return Ok(false);
+        return number_of(conn, cluster).await.map(Some);
     }
     put_running(conn, cluster, report).await?;
     put_holds(conn, cluster, report).await?;
-    Ok(true)
+    Ok(None)
+}
+
+/// The number of a cluster's last report; 0 where it has none, or is gone.
+async fn number_of(conn: &mut Conn, cluster: &ClusterId) -> Result<u64> {
+    let sql = "select reported_number from clusters where id = $1";
+    let row: Option<(i64,)> = sqlx::query_as(sql).bind(cluster.as_str()).fetch_optional(conn).await?;
+    Ok(row.map_or(0, |row| nat(row.0)))
 }
 
 async fn put_running(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> Result<()> {

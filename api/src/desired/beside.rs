@@ -98,7 +98,9 @@ async fn add_values(objects: &mut Objects, document: &Desired, db: &Db) -> db::R
     let Some(values) = document.values else { return Ok(()) };
     if usize::try_from(values.length).is_ok_and(|length| objects.have_room_for(length)) {
         let bytes = db::documents::get(&mut *db.read().await?, values.digest).await?;
-        bytes.into_iter().for_each(|bytes| objects.add(values.digest, bytes));
+        if let Some(bytes) = bytes {
+            objects.add(values.digest, bytes);
+        }
     }
     Ok(())
 }

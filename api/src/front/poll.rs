@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use cdn::wire::{POLL_AFTER, SEQ_HEADER, START_HEADER};
+use cdn::wire::{POLL_AFTER, POLL_AFTER_BOUNDS, POLL_INTERVAL, SEQ_HEADER, START_HEADER};
 use cdn::{ClusterId, Digest, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -19,8 +19,6 @@ use crate::table::{Ask, Polled, View};
 
 /// The route.
 pub(crate) const PATH: &str = "/v1/desired";
-/// What agents do by themselves.
-const USUAL_SECONDS: u64 = 120;
 const POLL_AFTER_HEADER: HeaderName = HeaderName::from_static(POLL_AFTER);
 
 /// The answer to a poll without news, and none for every other poll.
@@ -192,7 +190,8 @@ fn with_pace(app: &App, mut answer: Response) -> Response {
 fn pace(setting: u64, free: usize, max: usize) -> Option<u64> {
     let is_pressed = free.saturating_mul(4) < max;
     let seconds = if is_pressed { setting.saturating_mul(4) } else { setting };
-    (seconds != USUAL_SECONDS).then(|| seconds.clamp(30, 3_600))
+    let (least, most) = POLL_AFTER_BOUNDS;
+    (seconds != POLL_INTERVAL.as_secs()).then(|| seconds.clamp(least.as_secs(), most.as_secs()))
 }
 
 /// When to try again after a request was shed: spread, so that those who are sent away do not return together.

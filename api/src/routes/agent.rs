@@ -1,6 +1,7 @@
 //! The agent's protocol, and nothing else: `GET /v1/desired`, `POST /v1/report`, `POST /v1/join`, `POST /v1/renew`. Its
 //! bodies are `cdn::wire` and `cdn::document`. Which cluster asks follows from the credential alone (law L9).
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::Json;
@@ -26,6 +27,9 @@ use crate::extract::Raw;
 use crate::front::poll;
 
 const JOIN_BYTES: usize = 4 << 10;
+/// What a report and a renewal cost of a cluster's allowance in a minute.
+const REPORT_COST: u8 = 1;
+const RENEW_COST: u8 = 12;
 
 /// What this cluster should run: 304 if it is what it holds.
 #[utoipa::path(get, path = "/v1/desired", tag = "agents", security(("cluster" = [])),
@@ -49,10 +53,11 @@ pub(crate) async fn desired(
     poll::answer(&app, &headers, peer.0).await
 }
 
-/// What this cluster runs. One that is older than the last is ignored.
+/// What this cluster runs. One with a number below the last one's is refused, and told that number.
 #[utoipa::path(post, path = "/v1/report", tag = "agents", security(("cluster" = [])),
     request_body(content = Object, description = "`cdn::document::Report`, at most 1 MiB"),
-    responses((status = 204), (status = 429, body = crate::routes::openapi::Problem)))]
+    responses((status = 204), (status = 409, body = crate::routes::openapi::Problem, description = "`report_outdated`"),
+        (status = 429, body = crate::routes::openapi::Problem)))]
 pub(crate) async fn report(
     cluster: Cluster,
     State(app): State<Arc<App>>,
@@ -60,17 +65,24 @@ pub(crate) async fn report(
 ) -> Result<StatusCode> {
     let report: Report = document::read(&bytes)
         .map_err(|error| Error::invalid("invalid_report", format!("The report is not one: {error}.")))?;
-    if report.number > cluster.known.reported {
-        app.reports.add(cluster.id, report, bytes.len()).await?;
+    match report.number.cmp(&cluster.known.reported) {
+        Ordering::Less => Err(Error::outdated_report(cluster.known.reported)),
+        // Sent again: it was taken.
+        Ordering::Equal => Ok(StatusCode::NO_CONTENT),
+        Ordering::Greater => {
+            cluster.spend(&app, REPORT_COST)?;
+            app.reports.add(cluster.id, report, bytes.len()).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
     }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A new cluster joins: it gets an id and a credential of its own.
 #[utoipa::path(post, path = "/v1/join", tag = "agents", security(("join" = [])),
     request_body(content = Object, description = "`cdn::wire::JoinRequest`"),
     responses((status = 201, body = Object, description = "`cdn::wire::JoinAnswer`; the credential is shown this once"),
-        (status = 401, body = crate::routes::openapi::Problem)))]
+        (status = 401, body = crate::routes::openapi::Problem),
+        (status = 403, body = crate::routes::openapi::Problem, description = "`name_not_allowed`: the token is for other names")))]
 pub(crate) async fn join(
     joiner: Joiner,
     State(app): State<Arc<App>>,
@@ -84,10 +96,7 @@ pub(crate) async fn join(
     }
     let request: JoinRequest = cdn::json::document(&bytes)
         .map_err(|error| Error::invalid("invalid_body", format!("This is no request to join: {error}.")))?;
-    if !is_dns_label(&request.name) || request.agent.chars().count() > 64 {
-        let detail = "The name is a DNS label of up to 63 characters, and the version has up to 64.";
-        return Err(Error::invalid("invalid_name", detail));
-    }
+    check_join(&request)?;
     let (id, credential) = (ClusterId::random(), Token::random(TokenKind::Cluster, None));
     let mut tx = app.db.write().await?;
     let now = app.clock.now_ms();
@@ -97,6 +106,10 @@ pub(crate) async fn join(
         let detail = "The join token has just been used as often as it may; ask for a new one.";
         Error::unauthorized("join_token_used", detail)
     })?;
+    if !used.lets(&request.name) {
+        let detail = "The join token is for clusters of other names; `windlass join-token list` shows which.";
+        return Err(Error::forbidden("name_not_allowed", detail));
+    }
     if name_taken(&mut tx, &request.name).await? {
         let detail = "Another cluster has this name; choose another one, or delete the old cluster.";
         return Err(Error::conflict("name_taken", detail));
@@ -129,15 +142,29 @@ pub(crate) async fn join(
     ))
 }
 
+/// A name that is another cluster's id would bring what is meant for that one.
+fn check_join(request: &JoinRequest) -> Result<()> {
+    let is_name = is_dns_label(&request.name) && request.name.parse::<ClusterId>().is_err();
+    let is_version = request.agent.chars().count() <= 64 && !request.agent.chars().any(char::is_control);
+    if is_name && is_version {
+        return Ok(());
+    }
+    let detail =
+        "The name is a DNS label of up to 63 characters and no cluster's id, and the version has up to 64.";
+    Err(Error::invalid("invalid_name", detail))
+}
+
 /// A new credential for the same identity; it takes no input. The one in use dies when the new one is first used.
 #[utoipa::path(post, path = "/v1/renew", tag = "agents", security(("cluster" = [])),
     responses((status = 200, body = Object, description = "`cdn::wire::RenewAnswer`; the credential is shown this once"),
-        (status = 409, body = crate::routes::openapi::Problem, description = "`duplicate_identity`")))]
+        (status = 409, body = crate::routes::openapi::Problem, description = "`duplicate_identity`"),
+        (status = 429, body = crate::routes::openapi::Problem)))]
 pub(crate) async fn renew(cluster: Cluster, State(app): State<Arc<App>>) -> Result<Json<RenewAnswer>> {
     if cluster.known.duplicate {
         let detail = "Two agents use this identity; a person has to choose first: `windlass recover`.";
         return Err(Error::conflict("duplicate_identity", detail));
     }
+    cluster.spend(&app, RENEW_COST)?;
     let next = Token::random(TokenKind::Cluster, None);
     let mut tx = app.db.write().await?;
     let change = tx.change();

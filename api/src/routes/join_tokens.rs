@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cdn::name::is_dns_label;
 use cdn::secret::{Token, TokenKind};
-use cdn::{ProjectName, Secret};
+use cdn::{ClusterId, ProjectName, Secret};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,10 @@ pub struct NewJoinToken {
     /// The labels of each cluster that joins with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The name of the cluster that joins with it, or how its name begins and `*`: services are meant for clusters by
+    /// name too. Any name unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
     /// The projects whose services may come to these clusters; empty means every project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -73,6 +78,9 @@ pub struct JoinToken {
     pub projects: Vec<ProjectName>,
     /// Whether they may poll at once.
     pub approve: bool,
+    /// Their name, or how it begins and `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
@@ -124,6 +132,7 @@ pub(crate) async fn create(
         return Err(Error::invalid("invalid_join_token", detail));
     }
     check_labels(new.labels.iter())?;
+    check_name(new.cluster_name.as_deref())?;
     let mut tx = app.db.write().await?;
     let before = made_before(&mut tx, key.as_deref(), "join-token.create").await?;
     if let Some(id) = before {
@@ -143,6 +152,7 @@ pub(crate) async fn create(
         labels: new.labels,
         projects: new.projects,
         approve: new.approve.unwrap_or(max_uses == 1),
+        cluster_name: new.cluster_name,
         revoked_at: None,
     };
     rows_of::add(&mut tx, &join_token, token.hash()).await?;
@@ -151,6 +161,18 @@ pub(crate) async fn create(
     commit(tx, &app, false).await?;
     let token = Some(token.secret().clone());
     Ok((StatusCode::CREATED, Json(JoinTokenCreated { join_token, token })))
+}
+
+fn check_name(pattern: Option<&str>) -> Result<()> {
+    let is_name = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => is_dns_label(&format!("{prefix}x")),
+        None => is_dns_label(pattern) && pattern.parse::<ClusterId>().is_err(),
+    };
+    if pattern.is_none_or(is_name) {
+        return Ok(());
+    }
+    let detail = "`cluster_name` is a DNS label and no cluster's id, or the beginning of one and `*`.";
+    Err(Error::invalid("invalid_join_token", detail))
 }
 
 /// The join tokens, newest first.

@@ -47,6 +47,8 @@ pub(crate) struct Problem {
     detail: Option<String>,
     /// Names the request in the api's log.
     request_id: Option<String>,
+    /// With `report_outdated`: the number of the last report, which the next one's has to be above.
+    number: Option<u64>,
 }
 
 /// This description.

@@ -16,6 +16,11 @@ pub(super) struct Refs {
     pub(super) extras: u32,
 }
 
+/// Requests of one cluster at once, polls aside: an agent has one report under way.
+const BUSY: u8 = 8;
+/// What a cluster may spend in a minute: an agent reports at most once a second.
+const ALLOWANCE: u8 = 120;
+
 #[derive(Debug)]
 pub(super) struct Slot {
     id: [u8; 16],
@@ -36,6 +41,11 @@ pub(super) struct Slot {
     start: u64,
     start_before: u64,
     returns: u8,
+    /// Requests that are being answered, polls aside.
+    busy: u8,
+    /// What it has spent of its allowance in this minute since 1970.
+    spent: u8,
+    minute: u32,
     state: State,
     is_duplicate: bool,
     /// The database knows it too.
@@ -67,6 +77,9 @@ impl Default for Slot {
             start: 0,
             start_before: 0,
             returns: 0,
+            busy: 0,
+            spent: 0,
+            minute: 0,
             state: State::Free,
             is_duplicate: false,
             duplicate_written: false,
@@ -215,6 +228,35 @@ impl Slot {
 
     pub(super) fn counts_as(&self, state: ClusterState) -> bool {
         self.state != State::Free && self.known(false).state == state
+    }
+
+    /// Counts a request that is being answered; `false` if there are too many.
+    pub(super) fn enter(&mut self) -> bool {
+        let has_room = self.busy < BUSY;
+        self.busy += u8::from(has_room);
+        has_room
+    }
+
+    pub(super) fn leave(&mut self) {
+        // Another cluster may have taken the slot meanwhile.
+        self.busy = self.busy.saturating_sub(1);
+    }
+
+    /// Spends of the allowance; `false` if nothing is left.
+    pub(super) fn spend(&mut self, cost: u8, now_ms: i64) -> bool {
+        let minute = u32::try_from(now_ms / 60_000).unwrap_or(u32::MAX);
+        if self.minute != minute {
+            (self.minute, self.spent) = (minute, 0);
+        }
+        let spent = self.spent.saturating_add(cost);
+        let has_left = spent <= ALLOWANCE;
+        self.spent = if has_left { spent } else { self.spent };
+        has_left
+    }
+
+    /// Forgets the `ETag`, so that the next poll is news.
+    pub(super) fn forget_etag(&mut self) {
+        self.period = NONE;
     }
 
     pub(super) fn reported(&mut self, number: u64) {

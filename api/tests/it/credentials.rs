@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cdn::SigningKey;
 use cdn::secret::{Token, TokenKind};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -62,7 +63,8 @@ on_both! {
                 }
                 let said = fleet.send(method.clone(), path, token, Some(json!({}))).await;
                 let status = said.status.as_u16();
-                assert!([401, 403, 404].contains(&status), "{what} on {method} {path}: {said:?}");
+                // Not 404: that would be an answer of the route itself, which looked before it knew who asks.
+                assert!([401, 403].contains(&status), "{what} on {method} {path}: {said:?}");
                 assert!(said.body.get("items").is_none() && said.body.get("id").is_none(), "{said:?}");
             }
         }
@@ -181,12 +183,63 @@ on_both! {
         fleet.post("/v1/clusters/site-1/approve", json!({})).await.refused(409, "revoked");
     }
 
-    async fn d7_an_agent_that_was_off_for_a_year_comes_back(fleet) {
-        let mut agent = fleet.join("site-1", json!({})).await;
+    async fn d7_an_agent_that_was_off_for_a_year_comes_back_unless_it_was_revoked(fleet) {
+        let mut fleet = fleet;
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        let mut sold = fleet.join("site-2", json!({"env": "prod"})).await;
         agent.has_news(&fleet).await;
+        sold.has_news(&fleet).await;
+        // It went off before the answer to its last renewal came: the old credential is all that it has.
+        agent.renew(&fleet).await;
+        fleet.post("/v1/clusters/site-2/revoke", json!({})).await.ok();
         fleet.clock.advance(Duration::from_hours(400 * 24));
-        agent.has_news(&fleet).await;
+        let release = fleet.publish(&publisher, "default/web", 2).await;
+        fleet.stop().await;
+        fleet.start(&[]).await;
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(release));
         agent.has_no_news(&fleet).await;
+        agent.reports(&fleet, &[], Vec::new()).await;
+        agent.credential = agent.renew(&fleet).await;
+        agent.has_no_news(&fleet).await;
+        sold.is_refused(&fleet, 401, "revoked").await;
+    }
+
+    async fn h7_a_cluster_that_renews_in_a_loop_is_slowed(fleet) {
+        let agent = fleet.join("site-1", json!({})).await;
+        let renew = async || fleet.send(Method::POST, "/v1/renew", &agent.credential, None).await;
+        let mut slowed = 0;
+        for _ in 0..20 {
+            slowed += usize::from(renew().await.status == 429);
+        }
+        assert_eq!(slowed, 10, "ten in a minute are made");
+        let audit = fleet.get("/v1/audit?limit=1000").await.ok().to_string();
+        assert_eq!(audit.matches("cluster.renew").count(), 10);
+        fleet.clock.advance(Duration::from_mins(1));
+        renew().await.ok();
+    }
+
+    async fn a_joiner_takes_no_other_clusters_id_as_its_name(fleet) {
+        let victim = fleet.join("site-1", json!({})).await;
+        let token = fleet.join_token(json!({})).await;
+        fleet.join_with(&token, victim.id.as_str()).await.unwrap_err().refused(422, "invalid_name");
+    }
+
+    async fn a_token_for_a_name_lets_no_other_in(fleet) {
+        let many = json!({"cluster_name": "store-*", "max_uses": 5, "approve": true});
+        let one = fleet.join_token(json!({"cluster_name": "depot"})).await;
+        let many = fleet.join_token(many).await;
+        fleet.join_with(&one, "depot-2").await.unwrap_err().refused(403, "name_not_allowed");
+        fleet.join_with(&many, "depot").await.unwrap_err().refused(403, "name_not_allowed");
+        fleet.join_with(&one, "depot").await.unwrap();
+        fleet.join_with(&many, "store-17").await.unwrap();
+        assert_eq!(fleet.get("/v1/join-tokens").await.ok()["items"][0]["uses"], 1, "a refusal is no use");
+        for wrong in ["-*", "A*", "a b", "cl-00000000000000000000000000000000"] {
+            let said = fleet.post("/v1/join-tokens", json!({"cluster_name": wrong})).await;
+            said.refused(422, "invalid_join_token");
+        }
     }
 
     async fn d5_guessing_is_slowed(fleet) {
@@ -215,6 +268,28 @@ on_both! {
             assert!(!dump.contains(secret.as_str()), "a token is in the database");
         }
     }
+}
+
+/// Two processes count the same uses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_two_replicas_let_no_more_join_than_the_token_may() {
+    let fleet = Fleet::on_postgres().await;
+    let (other, stop) = fleet.another(&[]).await;
+    let token = fleet.join_token(json!({"max_uses": 10, "approve": true})).await;
+    let places = [fleet.url.clone(), format!("http://{}", other.address)];
+    let joins = (0..40).map(|n| {
+        let request =
+            json!({"name": format!("site-{n}"), "key": SigningKey::random().public(), "agent": "0.1.0"});
+        let request =
+            fleet.http.post(format!("{}/v1/join", places[n % 2])).bearer_auth(&token).json(&request);
+        async move { request.send().await.unwrap().status() == 201 }
+    });
+    let joined = join_all(joins).await.into_iter().filter(|joined| *joined).count();
+    assert_eq!(joined, 10);
+    assert_eq!(fleet.get("/v1/clusters?limit=1000").await.ok()["items"].as_array().unwrap().len(), 10);
+    assert_eq!(fleet.get("/v1/join-tokens").await.ok()["items"][0]["uses"], 10);
+    stop.cancel();
+    other.wait().await.unwrap();
 }
 
 async fn join_all<F: Future<Output = bool>>(all: impl Iterator<Item = F>) -> Vec<bool> {

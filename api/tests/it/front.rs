@@ -19,7 +19,7 @@ async fn it_speaks_tls_and_http_2() {
         CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(fleet.path("cert.pem"), certificate.pem()).unwrap();
     std::fs::write(fleet.path("key.pem"), key.serialize_pem()).unwrap();
-    let flags = [("--tls-cert", "cert.pem"), ("--tls-key", "key.pem")]
+    let flags = [("--tls-certificate-file", "cert.pem"), ("--tls-key-file", "key.pem")]
         .map(|(flag, file)| format!("{flag}={}", fleet.path(file).display()));
     fleet.start(&[&flags[0], &flags[1]]).await;
     fleet.url = fleet.url.replace("http://127.0.0.1", "https://localhost");
@@ -71,7 +71,7 @@ async fn h10_beyond_the_bound_the_longest_idle_connection_is_closed() {
         others.push(stream);
     }
     let mut rest = Vec::new();
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), idle.read_to_end(&mut rest)).await;
     ended.expect("it was closed").unwrap();
 }
 

@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use crate::fleet::{Fleet, Said};
+use crate::fleet::{Fleet, Said, start_time};
 
 async fn raw(fleet: &Fleet, method: Method, path: &str, token: &str, body: Vec<u8>) -> Said {
     let request = fleet.http.request(method, format!("{}{path}", fleet.url)).bearer_auth(token).body(body);
@@ -61,16 +62,56 @@ on_both! {
         assert!(!fleet.dump().await.contains("objects/Pod"), "bytes of a bundle are in the database");
     }
 
-    async fn a_report_that_is_sent_again_or_late_changes_nothing(fleet) {
+    async fn a_report_below_the_last_number_is_refused_with_that_number_and_changes_nothing(fleet) {
         let mut agent = fleet.join("site-1", json!({})).await;
         agent.has_news(&fleet).await;
         let (mut first, second) = (agent.report(), agent.report());
         agent.send(&fleet, &second).await.ok();
         "older".clone_into(&mut first.agent);
-        agent.send(&fleet, &first).await.ok();
+        let problem = agent.send(&fleet, &first).await.refused(409, "report_outdated");
+        assert_eq!(problem["number"], 2);
         agent.send(&fleet, &second).await.ok();
         let cluster = fleet.get("/v1/clusters/site-1").await.ok();
         assert_eq!((&cluster["agent"], &cluster["report"]["number"]), (&json!("0.1.0"), &json!(2)));
+    }
+
+    async fn d8_what_a_clock_that_was_ahead_has_said_is_known_to_every_replica(fleet) {
+        let mut fleet = fleet;
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        let (other, stop) = fleet.another(&[]).await;
+        let mut ahead = agent.report();
+        ahead.number = 4_000_000_000_000;
+        agent.send(&fleet, &ahead).await.ok();
+        // The other one's memory knows nothing of it: its database does.
+        fleet.url = format!("http://{}", other.address);
+        let behind = agent.report();
+        let problem = agent.send(&fleet, &behind).await.refused(409, "report_outdated");
+        let mut next = agent.report();
+        next.number = problem["number"].as_u64().unwrap() + 1;
+        agent.send(&fleet, &next).await.ok();
+        let cluster = fleet.get("/v1/clusters/site-1").await.ok();
+        assert_eq!(cluster["report"]["number"], 4_000_000_000_001_u64);
+        stop.cancel();
+        other.wait().await.unwrap();
+    }
+
+    async fn a_report_or_a_join_with_control_characters_is_refused(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        for (pointer, text) in [("/agent", "\u{0}"), ("/holds/0/message", "\u{1b}[2J"), ("/holds/0/object/name", "a\u{0}")] {
+            let mut report = serde_json::to_value(agent.report()).unwrap();
+            let object = json!({"group": "", "kind": "Pod", "name": "web"});
+            report["holds"] = json!([{"reason": "Stalled", "object": object, "message": "x", "since": start_time()}]);
+            *report.pointer_mut(pointer).unwrap() = json!(text);
+            let said = fleet.send(Method::POST, "/v1/report", &agent.credential, Some(report)).await;
+            said.refused(422, "invalid_report");
+        }
+        let token = fleet.join_token(json!({})).await;
+        let key = cdn::SigningKey::random().public();
+        let join = json!({"name": "site-2", "key": key, "agent": "0.1\u{0}"});
+        fleet.send(Method::POST, "/v1/join", &token, Some(join)).await.refused(422, "invalid_name");
+        fleet.join_with(&token, "site-2").await.unwrap();
     }
 
     async fn a_hundred_reports_at_once_are_all_kept(fleet) {
@@ -83,17 +124,22 @@ on_both! {
             agent.has_news(&fleet).await;
             agents.push(agent);
         }
-        let mut sends = tokio::task::JoinSet::new();
+        let mut sends = JoinSet::new();
         for agent in &mut agents {
             for _ in 0..5 {
                 let body = serde_json::to_value(agent.report()).unwrap();
                 let url = format!("{}/v1/report", fleet.url);
                 let request = fleet.http.post(url).bearer_auth(&agent.credential).json(&body);
-                sends.spawn(async move { request.send().await.unwrap().status() });
+                sends.spawn(async move { request.send().await.unwrap().status().as_u16() });
             }
         }
         while let Some(status) = sends.join_next().await {
-            assert_eq!(status.unwrap(), 204);
+            // One that was overtaken by a newer one of the same cluster is told so.
+            assert!([204, 409].contains(&status.unwrap()));
+        }
+        for n in 0..20 {
+            let cluster = fleet.get(&format!("/v1/clusters/site-{n}")).await.ok();
+            assert_eq!(cluster["report"]["number"], 5, "the newest is kept");
         }
         let service = fleet.get("/v1/services/default/web").await.ok();
         assert_eq!(service["health"], json!({"healthy": 20}));
@@ -104,5 +150,41 @@ on_both! {
         fleet.send(Method::DELETE, "/v1/whoami", &fleet.admin, None).await.refused(405, "method_not_allowed");
         let whoami = fleet.get("/v1/whoami").await.ok();
         assert_eq!(whoami["fleet"], json!(fleet.trust.fleet()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_the_database_refuses_takes_no_other_with_it() {
+    let postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let name = database.rsplit('/').next().unwrap().to_owned();
+    let fleet = Fleet::on(database).await;
+    let mut agents = Vec::new();
+    for n in 0..10 {
+        let mut agent = fleet.join(&format!("site-{n}"), json!({})).await;
+        agent.has_news(&fleet).await;
+        agents.push(agent);
+    }
+    let rule = "alter table clusters add constraint no_such_agent check (agent <> 'odd')";
+    postgres.sql(&name, rule).await.unwrap();
+    // While it stands still they gather, and go into one transaction then.
+    postgres.pause().unwrap();
+    let mut sends = JoinSet::new();
+    for (n, agent) in agents.iter_mut().enumerate() {
+        let mut report = agent.report();
+        report.agent = if n == 4 { "odd".to_owned() } else { report.agent };
+        let url = format!("{}/v1/report", fleet.url);
+        let request = fleet.http.post(url).bearer_auth(&agent.credential).json(&report);
+        sends.spawn(async move { (n, request.send().await.unwrap().status().as_u16()) });
+    }
+    tokio::task::yield_now().await;
+    postgres.resume().unwrap();
+    let mut said = sends.join_all().await;
+    said.sort_unstable();
+    let wanted: Vec<_> = (0..10).map(|n| (n, if n == 4 { 503 } else { 204 })).collect();
+    assert_eq!(said, wanted);
+    for n in (0..10).filter(|n| *n != 4) {
+        let cluster = fleet.get(&format!("/v1/clusters/site-{n}")).await.ok();
+        assert_eq!(cluster["report"]["number"], 1);
     }
 }

@@ -37,4 +37,5 @@ mod people;
 mod poll;
 mod program;
 mod recovery;
+mod roots;
 mod services;

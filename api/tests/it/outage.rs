@@ -7,9 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use cdn::document::{Hold, HoldReason};
+use cdn::secret::{Token, TokenKind};
 use cdn::wire::PollAnswer;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::agent::Agent;
@@ -116,8 +119,6 @@ async fn h7_a_flood_of_reports_is_bounded_and_none_that_was_taken_is_lost() {
     let postgres = testbed::Postgres::start().await.unwrap();
     let database = postgres.create_database("api").await.unwrap();
     let fleet = Fleet::on(database).await;
-    let mut agent = fleet.join("site-1", json!({})).await;
-    agent.has_news(&fleet).await;
     let hold = Hold {
         reason: HoldReason::ApplyFailed,
         service: None,
@@ -126,30 +127,108 @@ async fn h7_a_flood_of_reports_is_bounded_and_none_that_was_taken_is_lost() {
         since: start_time(),
         digest: None,
     };
-    postgres.pause().unwrap();
-    let mut sends = JoinSet::new();
-    for _ in 0..40 {
+    let mut requests = Vec::new();
+    for n in 0..40 {
+        let mut agent = fleet.join(&format!("site-{n}"), json!({})).await;
+        agent.has_news(&fleet).await;
         let mut report = agent.report();
         report.holds = vec![hold.clone(); 1_600];
         let body = cdn::json::canonical_of(&report);
         assert!(body.len() > 800_000);
         let request = fleet.http.post(format!("{}/v1/report", fleet.url)).bearer_auth(&agent.credential);
-        let request = request.body(body);
-        sends.spawn(async move { request.send().await.unwrap().status().as_u16() });
+        requests.push(request.body(body));
     }
-    let (mut taken, mut refused) = (0, 0);
-    while let Some(status) = sends.join_next().await {
-        match status.unwrap() {
-            429 => refused += 1,
-            204 => taken += 1,
-            other => panic!("{other}"),
+    postgres.pause().unwrap();
+    let mut sends = JoinSet::new();
+    for (n, request) in requests.into_iter().enumerate() {
+        sends.spawn(async move { (n, request.send().await.unwrap().status().as_u16()) });
+    }
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    while let Some(said) = sends.join_next().await {
+        match said.unwrap() {
+            (n, 429) => refused.push(n),
+            (n, 204) => taken.push(n),
+            other => panic!("{other:?}"),
         }
-        if taken + refused == 20 {
+        if taken.len() + refused.len() == 20 {
             postgres.resume().unwrap();
         }
     }
-    assert!(refused >= 20 && taken >= 10, "{refused} refused, {taken} taken");
-    agent.has_no_news(&fleet).await;
+    assert!(refused.len() >= 20 && taken.len() >= 10, "{} refused, {} taken", refused.len(), taken.len());
+    for (numbers, stored) in [(taken, json!(1)), (refused, json!(null))] {
+        for n in numbers {
+            let cluster = fleet.get(&format!("/v1/clusters/site-{n}")).await.ok();
+            assert_eq!(cluster["report"]["number"], stored, "site-{n}");
+        }
+    }
+}
+
+/// Sends the head of a request and the beginning of its body, and nothing more.
+async fn drip(fleet: &Fleet, path: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(fleet.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 900\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h7_who_sends_slowly_takes_no_room_from_others() {
+    let mut fleet = Fleet::on_sqlite().await;
+    fleet.stop().await;
+    fleet.start(&["--max-requests=4"]).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let join = fleet.join_token(json!({})).await;
+    let mut open = Vec::new();
+    for _ in 0..16 {
+        open.push(drip(&fleet, "/v1/join", &join).await);
+    }
+    for _ in 0..8 {
+        open.push(drip(&fleet, "/v1/report", &agent.credential).await);
+    }
+    // The ninth of one cluster is refused, which shows that the eight are under way.
+    let report = agent.report();
+    loop {
+        let said = agent.send(&fleet, &report).await;
+        if said.status == 429 {
+            said.refused(429, "slow_down");
+            break;
+        }
+    }
+    fleet.join("site-2", json!({})).await.has_news(&fleet).await;
+    drop(open);
+    for _ in 0..200 {
+        if agent.send(&fleet, &report).await.status == 204 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the places were not given back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d5_a_network_that_has_guessed_enough_does_not_reach_the_database() {
+    let mut postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let fleet = Fleet::on(database).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    let wanted = async |token: &str| fleet.send(Method::GET, "/v1/wanted", token, None).await;
+    wanted(&publisher).await.ok();
+    let guess = |kind| Token::random(kind, Some(fleet.trust.fleet())).secret().expose().to_owned();
+    for _ in 0..60 {
+        wanted(&guess(TokenKind::Publisher)).await.refused(401, "unknown_credential");
+    }
+    wanted(&publisher).await.ok();
+    postgres.pause().unwrap();
+    let refusals = async {
+        wanted(&guess(TokenKind::Publisher)).await.refused(429, "slow_down");
+        fleet.join_with(&guess(TokenKind::Join), "site-1").await.unwrap_err().refused(429, "slow_down");
+    };
+    tokio::time::timeout(Duration::from_secs(2), refusals).await.expect("nothing is asked of the database");
+    postgres.resume().unwrap();
+    postgres.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -101,7 +101,8 @@ async fn k2_settings_that_cannot_be_are_refused_with_the_next_step() {
     for (wrong, says) in [
         (key.as_str(), "does not list the public half"),
         ("--origins=ftp://x", "is not an origin"),
-        ("--tls-cert=x", "belong together"),
+        ("--database=postgres://host/db?password=x", "holds a password"),
+        ("--tls-certificate-file=x", "are given together"),
         ("--poll-interval=1s", "must be between"),
         ("--poll-intervall=1m", "--poll-interval"),
     ] {

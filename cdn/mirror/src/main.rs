@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use clap::Parser;
-use mirror::{Limits, Mirror, MirrorSettings, TlsFiles};
+use mirror::{Limits, Mirror, MirrorSettings};
 use program::logs::LogArgs;
 use program::observe::{Observe, ObserveArgs, Readiness};
 use program::shutdown::{GRACE, Shutdown, Tasks};
+use program::tls::TlsArgs;
 
 /// Serves a directory store over HTTP/1.1 and HTTP/2
 ///
@@ -23,12 +24,8 @@ struct Args {
     /// Address to serve on
     #[arg(long, env = "WINDLASS_MIRROR_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
-    /// Certificate to serve https with, and those between it and its authority (PEM); read at the start
-    #[arg(long, env = "WINDLASS_MIRROR_TLS_CERTIFICATE_FILE", value_name = "FILE")]
-    tls_certificate_file: Option<PathBuf>,
-    /// The certificate's private key (PEM)
-    #[arg(long, env = "WINDLASS_MIRROR_TLS_KEY_FILE", value_name = "FILE")]
-    tls_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Connections at once; when another one comes, an idle one gives way
     #[arg(long, env = "WINDLASS_MIRROR_MAX_CONNECTIONS", value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
@@ -40,8 +37,7 @@ struct Args {
 
 impl Args {
     fn check(&self) -> anyhow::Result<()> {
-        let both = self.tls_certificate_file.is_some() == self.tls_key_file.is_some();
-        ensure!(both, "--tls-certificate-file and --tls-key-file are given together, or neither");
+        self.tls.check()?;
         ensure!(
             (1..=1_000_000).contains(&self.max_connections),
             "--max-connections is between 1 and 1000000"
@@ -50,10 +46,9 @@ impl Args {
     }
 
     fn settings(&self) -> MirrorSettings {
-        let files = self.tls_certificate_file.clone().zip(self.tls_key_file.clone());
         MirrorSettings {
             directory: self.directory.clone(),
-            tls: files.map(|(certificate, key)| TlsFiles { certificate, key }),
+            tls: self.tls.files(),
             limits: Limits { connections: self.max_connections, ..Limits::default() },
         }
     }

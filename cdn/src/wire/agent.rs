@@ -1,6 +1,7 @@
 //! The agent's protocol, and nothing else: `GET /v1/desired`, `POST /v1/report`, `POST /v1/join`, `POST /v1/renew`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +13,12 @@ use crate::{ClusterId, Digest, PublicKey, Secret};
 pub const SEQ_HEADER: &str = "windlass-seq";
 /// Request header of a poll: 16 random hex digits, made anew at each start (FAULTS D9).
 pub const START_HEADER: &str = "windlass-start";
-/// Answer header: seconds until the next poll, honoured between 30 s and 1 h (FAULTS H3).
+/// Answer header: seconds until the next poll, honoured within [`POLL_AFTER_BOUNDS`].
 pub const POLL_AFTER: &str = "poll-after";
+/// The least and the most that a server may ask an agent to wait: it can slow a fleet down, not stop it (FAULTS H3).
+pub const POLL_AFTER_BOUNDS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(1));
+/// How often an agent polls that was told nothing else.
+pub const POLL_INTERVAL: Duration = Duration::from_mins(2);
 
 /// The answer to `GET /v1/desired`: the envelope, and beside it, unsigned, small objects that it leads to. They are
 /// content-addressed, so they need no trust.
@@ -99,4 +104,7 @@ pub struct Problem {
     /// Names the request in the api's log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request_id: String,
+    /// With `report_outdated`: the number of the last report, which the next one's has to be above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
