@@ -11,7 +11,7 @@ use program::http::{Bounds, Client, FetchError, HeaderName, Request, Response, S
 
 /// The api, as one cluster sees it.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub(crate) struct Api {
     client: Client,
     url: String,
     credential: Secret,
@@ -20,7 +20,7 @@ pub struct Api {
 
 /// The answer to a poll.
 #[derive(Debug)]
-pub enum Polled {
+pub(crate) enum Polled {
     /// Nothing new.
     Unchanged,
     /// A document to look at.
@@ -29,7 +29,7 @@ pub enum Polled {
 
 /// Why the api gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// No answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -60,12 +60,12 @@ const SMALL_BYTES: u64 = 64 << 10;
 
 impl Api {
     /// The api for whoever holds a credential. `start` is this start's nonce.
-    pub fn new(client: Client, url: &str, credential: Secret, start: String) -> Self {
+    pub(crate) fn new(client: Client, url: &str, credential: Secret, start: String) -> Self {
         Self { client, url: url.to_owned(), credential, start }
     }
 
     /// Asks what to run, saying what is held.
-    pub async fn poll(
+    pub(crate) async fn poll(
         &self,
         seq: u64,
         payload: Option<Digest>,
@@ -87,7 +87,7 @@ impl Api {
     }
 
     /// Says how things are here.
-    pub async fn report(&self, report: &Report) -> Result<(), ApiError> {
+    pub(crate) async fn report(&self, report: &Report) -> Result<(), ApiError> {
         let request = Request::post_json(format!("{}/v1/report", self.url), json::canonical_of(report))
             .bearer(self.credential.expose());
         let answer = self.client.fetch(request, Bounds::new(SMALL_BYTES, POLL_TIME)).await?;
@@ -95,7 +95,7 @@ impl Api {
     }
 
     /// Asks to join; the credential is the join token.
-    pub async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, ApiError> {
+    pub(crate) async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, ApiError> {
         let request = Request::post_json(format!("{}/v1/join", self.url), json::canonical_of(request))
             .bearer(self.credential.expose());
         let answer = self.client.fetch(request, Bounds::new(SMALL_BYTES, POLL_TIME)).await?;
@@ -109,7 +109,7 @@ impl Api {
 
 impl ApiError {
     /// How long the api asks to wait.
-    pub fn wait(&self) -> Option<Duration> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             Self::Refused { wait, .. } => *wait,
             Self::Fetch(_) | Self::Unreadable(_) => None,
@@ -117,7 +117,7 @@ impl ApiError {
     }
 
     /// Whether somebody has to do something before the same request can succeed.
-    pub fn needs_a_person(&self) -> bool {
+    pub(crate) fn needs_a_person(&self) -> bool {
         match self {
             Self::Refused { status, .. } => {
                 status.is_client_error()

@@ -11,7 +11,7 @@ use crate::target::Refusal;
 
 /// A hold without its time, as decisions find it: the same finding in two passes is the same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// The stable code.
     pub reason: HoldReason,
     /// The service, unless it is the whole cluster.
@@ -26,17 +26,17 @@ pub struct Held {
 
 impl Held {
     /// The whole cluster is held.
-    pub fn cluster(reason: HoldReason, message: impl Into<String>) -> Self {
+    pub(crate) fn cluster(reason: HoldReason, message: impl Into<String>) -> Self {
         Self { reason, service: None, object: None, message: message.into(), digest: None }
     }
 
     /// A whole service is held.
-    pub fn service(reason: HoldReason, service: &ServiceName, message: impl Into<String>) -> Self {
+    pub(crate) fn service(reason: HoldReason, service: &ServiceName, message: impl Into<String>) -> Self {
         Self { service: Some(service.clone()), ..Self::cluster(reason, message) }
     }
 
     /// One object of a service is held.
-    pub fn object(
+    pub(crate) fn object(
         reason: HoldReason,
         service: &ServiceName,
         object: &ObjectId,
@@ -46,13 +46,13 @@ impl Held {
     }
 
     /// What a target refused of one object.
-    pub fn refused(service: &ServiceName, object: &ObjectId, refusal: Refusal) -> Self {
+    pub(crate) fn refused(service: &ServiceName, object: &ObjectId, refusal: Refusal) -> Self {
         Self::object(refusal.reason, service, object, refusal.message)
     }
 
     /// The same, released by a person's yes to `digest`.
     #[must_use]
-    pub fn until_approved(self, digest: Digest) -> Self {
+    pub(crate) fn until_approved(self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self }
     }
 }
@@ -62,13 +62,13 @@ type Name = (HoldReason, Option<ServiceName>, Option<ObjectId>, Option<Digest>);
 
 /// Remembers since when each hold stands.
 #[derive(Debug, Default)]
-pub struct Book {
+pub(crate) struct Book {
     since: BTreeMap<Name, Timestamp>,
 }
 
 impl Book {
     /// Gives each finding its time; what is no longer found is forgotten.
-    pub fn stamp(&mut self, found: &[Held], now: Timestamp) -> Vec<Hold> {
+    pub(crate) fn stamp(&mut self, found: &[Held], now: Timestamp) -> Vec<Hold> {
         let name = |held: &Held| (held.reason, held.service.clone(), held.object.clone(), held.digest);
         let before = std::mem::take(&mut self.since);
         for held in found {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who this cluster is. Kept on disk from the join on, and never discarded because of what the network says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The id that the api gave.
     pub cluster: ClusterId,
     /// The credential; for the api alone.
@@ -24,7 +24,7 @@ pub struct Identity {
 /// A join that is under way. Kept on disk before the api is asked: an answer that is lost has spent the token, and only
 /// the same key may ask again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Joining {
+pub(crate) struct Joining {
     /// The digest of the join token.
     pub token: Digest,
     /// The cluster's own key, as the text of a key file.

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::target::{Address, Finish};
 use crate::wanted::WantedService;
 
-pub use shards::BadInventory;
+pub(crate) use shards::BadInventory;
 
 /// What is ours, by service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     /// Grows with every change that is saved: of two copies the higher one is newer.
     pub number: u64,
     /// By service. A service without entries stands for one that is known and empty.
@@ -24,7 +24,7 @@ pub struct Inventory {
 
 /// What is ours of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owned {
+pub(crate) struct Owned {
     /// The release that was last applied completely.
     pub release: Option<Digest>,
     /// That release's bundle: T.
@@ -35,7 +35,7 @@ pub struct Owned {
 
 /// One object of ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The API version that it was applied in.
     pub version: String,
     /// Its UID; none before its first apply was confirmed.
@@ -69,34 +69,34 @@ fn is_false(flag: &bool) -> bool {
 
 impl Inventory {
     /// What is ours of a service.
-    pub fn owned(&self, service: &ServiceName) -> Option<&Owned> {
+    pub(crate) fn owned(&self, service: &ServiceName) -> Option<&Owned> {
         self.services.get(service)
     }
 
     /// One object of a service.
-    pub fn entry(&self, service: &ServiceName, id: &ObjectId) -> Option<&Entry> {
+    pub(crate) fn entry(&self, service: &ServiceName, id: &ObjectId) -> Option<&Entry> {
         self.services.get(service)?.entries.get(id)
     }
 
     /// Every object, with the service that it belongs to.
-    pub fn entries(&self) -> impl Iterator<Item = (&ServiceName, &ObjectId, &Entry)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&ServiceName, &ObjectId, &Entry)> {
         self.services
             .iter()
             .flat_map(|(service, owned)| owned.entries.iter().map(move |(id, entry)| (service, id, entry)))
     }
 
     /// How many objects are ours.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.services.values().map(|owned| owned.entries.len()).sum()
     }
 
     /// Whether nothing is ours.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Makes room for an object before it is first applied; says whether that is news.
-    pub fn expect(&mut self, service: &ServiceName, address: &Address) -> bool {
+    pub(crate) fn expect(&mut self, service: &ServiceName, address: &Address) -> bool {
         let entries = &mut self.services.entry(service.clone()).or_default().entries;
         if entries.contains_key(&address.id) {
             return false;
@@ -108,7 +108,7 @@ impl Inventory {
 
     /// Writes down an object after it was applied or looked at, and takes it from any other service: an object has
     /// one owner (FAULTS F14).
-    pub fn record(&mut self, service: &ServiceName, id: &ObjectId, entry: Entry) {
+    pub(crate) fn record(&mut self, service: &ServiceName, id: &ObjectId, entry: Entry) {
         for (other, owned) in &mut self.services {
             if other != service {
                 owned.entries.remove(id);
@@ -118,7 +118,7 @@ impl Inventory {
     }
 
     /// Drops an object that is proved to be gone, or no longer ours.
-    pub fn forget(&mut self, service: &ServiceName, id: &ObjectId) {
+    pub(crate) fn forget(&mut self, service: &ServiceName, id: &ObjectId) {
         if let Some(owned) = self.services.get_mut(service) {
             owned.entries.remove(id);
         }
@@ -126,13 +126,13 @@ impl Inventory {
 
     /// Whether a service runs the release that the set names while only an older one is loaded: it was applied from
     /// memory, and is not on disk. What runs stays.
-    pub fn is_ahead(&self, service: &ServiceName, wanted: &WantedService) -> bool {
+    pub(crate) fn is_ahead(&self, service: &ServiceName, wanted: &WantedService) -> bool {
         !wanted.is_current()
             && self.owned(service).and_then(|owned| owned.release) == Some(wanted.entry.release)
     }
 
     /// A service was applied completely at a release.
-    pub fn complete(&mut self, service: &ServiceName, release: Digest, bundle: Digest) {
+    pub(crate) fn complete(&mut self, service: &ServiceName, release: Digest, bundle: Digest) {
         let owned = self.services.entry(service.clone()).or_default();
         owned.release = Some(release);
         owned.bundle = Some(bundle);

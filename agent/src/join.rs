@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::target::Target;
 
 /// Who this cluster is: from disk, or by joining now. The flag says that it joined now.
-pub async fn identity(
+pub(crate) async fn identity(
     settings: &Settings,
     state: &Arc<State>,
     target: &Target,

@@ -11,7 +11,7 @@ use crate::held::Held;
 
 /// What one pass came to.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The assignment's sequence.
     pub seq: u64,
     /// How it ended.
@@ -66,7 +66,7 @@ pub struct Counts {
 
 /// How one service stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceOutcome {
+pub(crate) struct ServiceOutcome {
     /// The release that was last applied completely.
     pub release: Option<Digest>,
     /// Its bundle: T.
@@ -105,7 +105,7 @@ impl Counts {
 
 impl Outcome {
     /// A pass that could not be made, and why.
-    pub fn failed(seq: u64, held: Held) -> Self {
+    pub(crate) fn failed(seq: u64, held: Held) -> Self {
         Self { seq, held: vec![held], unsettled: true, ..Self::default() }
     }
 }

@@ -23,38 +23,38 @@ use crate::inventory::{Entry, Inventory};
 use crate::target::{Abilities, Address, KindRef, Prepared, Seen, Served, Uses};
 use crate::wanted::Wanted;
 
-pub use budget::Budget;
-pub use phase::Phase;
-pub use wishes::{Wish, Wishes, Wishlist, kinds, wishes};
+pub(crate) use budget::Budget;
+pub(crate) use phase::Phase;
+pub(crate) use wishes::{Wish, Wishes, kinds, wishes};
 
 /// All that a plan is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     /// What should run.
-    pub wanted: &'a Wanted,
+    pub(crate) wanted: &'a Wanted,
     /// The same with namespaces filled in.
-    pub wishes: &'a Wishes<'a>,
+    pub(crate) wishes: &'a Wishes<'a>,
     /// What is ours.
-    pub inventory: &'a Inventory,
+    pub(crate) inventory: &'a Inventory,
     /// What the target says of each kind.
-    pub served: &'a BTreeMap<KindRef, Served>,
+    pub(crate) served: &'a BTreeMap<KindRef, Served>,
     /// What is there.
-    pub observed: &'a BTreeMap<ObjectId, Seen>,
+    pub(crate) observed: &'a BTreeMap<ObjectId, Seen>,
     /// What exists of the kinds whose definitions are to go.
-    pub uses: &'a BTreeMap<ObjectId, Uses>,
+    pub(crate) uses: &'a BTreeMap<ObjectId, Uses>,
     /// The bounds on what a plan may do.
-    pub rails: Rails,
+    pub(crate) rails: Rails,
 }
 
 /// The bounds on what a plan may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rails {
+pub(crate) struct Rails {
     /// The site's own bound on deleting.
-    pub budget: Budget,
+    pub(crate) budget: Budget,
     /// What the target can do at all.
-    pub abilities: Abilities,
+    pub(crate) abilities: Abilities,
     /// Whether anything may go at present; not before one clean full pass after trusted state was lost.
-    pub may_delete: bool,
+    pub(crate) may_delete: bool,
 }
 
 /// Those of a site that says nothing, on a cluster.
@@ -66,47 +66,47 @@ impl Default for Rails {
 
 /// What to do in one pass.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Objects to make so, in order: by phase, by wave.
-    pub applies: Vec<Apply>,
+    pub(crate) applies: Vec<Apply>,
     /// Objects to delete or to let go, in order, after everything of their service was applied.
-    pub prunes: Vec<Prune>,
+    pub(crate) prunes: Vec<Prune>,
     /// Entries that stand for nothing of ours any more.
-    pub forgets: Vec<(ServiceName, ObjectId)>,
+    pub(crate) forgets: Vec<(ServiceName, ObjectId)>,
     /// Entries to bring up to date from what was seen, without touching anything.
-    pub notes: Vec<(ServiceName, ObjectId, Entry)>,
+    pub(crate) notes: Vec<(ServiceName, ObjectId, Entry)>,
     /// Everything refused or waited for.
-    pub held: Vec<Held>,
+    pub(crate) held: Vec<Held>,
     /// How each service of the set stands, before anything is done.
-    pub services: BTreeMap<ServiceName, Standing>,
+    pub(crate) services: BTreeMap<ServiceName, Standing>,
     /// Services whose removal is done.
-    pub removed: Vec<ServiceName>,
+    pub(crate) removed: Vec<ServiceName>,
 }
 
 /// One object to make so.
 #[derive(Clone, Debug)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// The object.
-    pub prepared: Prepared,
+    pub(crate) prepared: Prepared,
     /// Where to ask for it.
-    pub address: Address,
+    pub(crate) address: Address,
     /// When, among all.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// When, inside the phase.
-    pub wave: i64,
+    pub(crate) wave: i64,
     /// Why.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// Whether its kind is not served yet and a definition in this plan, or just applied, promises it.
-    pub promised: bool,
+    pub(crate) promised: bool,
     /// What to write down of it, but for what only the target can tell.
-    pub entry: Entry,
+    pub(crate) entry: Entry,
     /// How it does before that.
-    pub before: Health,
+    pub(crate) before: Health,
 }
 
 /// Why an object is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// It is not there.
     Create,
     /// It should look another way.
@@ -121,24 +121,24 @@ pub enum Cause {
 
 /// One object to take away.
 #[derive(Clone, Debug)]
-pub struct Prune {
+pub(crate) struct Prune {
     /// Whose it is.
-    pub service: ServiceName,
+    pub(crate) service: ServiceName,
     /// Where it is.
-    pub address: Address,
+    pub(crate) address: Address,
     /// The UID that was looked at.
-    pub uid: String,
+    pub(crate) uid: String,
     /// The resource version that was looked at.
-    pub resource_version: String,
+    pub(crate) resource_version: String,
     /// How.
-    pub how: How,
+    pub(crate) how: How,
     /// When: phases go backwards.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
 }
 
 /// How an object is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub(crate) enum How {
     /// It is deleted.
     Delete,
     /// It stays, no longer ours.
@@ -147,30 +147,23 @@ pub enum How {
 
 /// How a service stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub(crate) struct Standing {
     /// Whether what is wanted is what is there: nothing to do and nothing held.
-    pub synced: bool,
+    pub(crate) synced: bool,
     /// Whether something of it is held.
-    pub held: bool,
+    pub(crate) held: bool,
     /// Whether it waits for another service, or for a wave of its own.
-    pub waits: bool,
+    pub(crate) waits: bool,
     /// The health of all its objects together.
-    pub health: Health,
+    pub(crate) health: Health,
     /// The health of those that this plan leaves as they are.
-    pub rest: Health,
+    pub(crate) rest: Health,
 }
 
 impl Apply {
     /// What is applied together: one phase, one wave; kinds that are only promised after those that are there.
-    pub fn turn(&self) -> (Phase, bool, i64) {
+    pub(crate) fn turn(&self) -> (Phase, bool, i64) {
         (self.phase, self.promised, self.wave)
-    }
-}
-
-impl Plan {
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.applies.is_empty() && self.prunes.is_empty() && self.forgets.is_empty() && self.notes.is_empty()
     }
 }
 
@@ -182,7 +175,7 @@ struct Common {
 }
 
 /// Decides what to do next.
-pub fn plan(input: &Input<'_>) -> Plan {
+pub(crate) fn plan(input: &Input<'_>) -> Plan {
     let mut plan = Plan::default();
     let common = Common { claims: claim::claims(input), scaled: scale::targets(input) };
     for service in input.wishes.services.keys() {
@@ -198,7 +191,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
 }
 
 /// Where to look before planning: at all that is wanted, and all that is ours.
-pub fn addresses(
+pub(crate) fn addresses(
     wishes: &Wishes<'_>,
     inventory: &Inventory,
     served: &BTreeMap<KindRef, Served>,
@@ -219,7 +212,11 @@ pub fn addresses(
 }
 
 /// The definitions of kinds that may be about to go: who uses their kinds has to be known first.
-pub fn doubtful_definitions(wanted: &Wanted, wishes: &Wishes<'_>, inventory: &Inventory) -> Vec<Address> {
+pub(crate) fn doubtful_definitions(
+    wanted: &Wanted,
+    wishes: &Wishes<'_>,
+    inventory: &Inventory,
+) -> Vec<Address> {
     let is_wanted = |id: &ObjectId| wishes.services.values().any(|list| list.wants(id));
     let is_going = |service: &ServiceName| match wanted.services.get(service) {
         Some(wanted) => {

@@ -43,7 +43,7 @@ use way::{Came, Way};
 
 /// The poll loop.
 #[derive(Debug)]
-pub struct Poller {
+pub(crate) struct Poller {
     api: Api,
     identity: Identity,
     origins: Origins,
@@ -73,7 +73,7 @@ pub struct Poller {
 
 /// What the loop works with.
 #[derive(Debug)]
-pub struct Tools {
+pub(crate) struct Tools {
     /// The api.
     pub api: Api,
     /// Who this cluster is.
@@ -90,7 +90,7 @@ pub struct Tools {
 
 /// What one poll, and all that followed from it, came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(crate) enum Turn {
     /// All is here.
     Done,
     /// An answer, but some content could not be had yet.
@@ -114,7 +114,11 @@ enum Event {
 
 impl Poller {
     /// Takes up what is on disk; nothing is asked yet.
-    pub async fn resume(tools: Tools, interval: Duration, news: watch::Sender<Option<Arc<Wanted>>>) -> Self {
+    pub(crate) async fn resume(
+        tools: Tools,
+        interval: Duration,
+        news: watch::Sender<Option<Arc<Wanted>>>,
+    ) -> Self {
         let Tools { api, identity, origins, state, root_file, status } = tools;
         let trusted = state.with(State::trusted).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was trusted is lost; it is asked for anew");
@@ -148,13 +152,13 @@ impl Poller {
     }
 
     /// Whether an assignment was on disk.
-    pub fn had_assignment(&self) -> bool {
+    pub(crate) fn had_assignment(&self) -> bool {
         self.trusted.kept.is_some()
     }
 
     /// Runs until `stop`. One that has just joined asks at once; every other waits for its own phase of the interval,
     /// so that a fleet that is switched on together does not ask together (law L12).
-    pub async fn run(mut self, joined_now: bool, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, joined_now: bool, stop: CancellationToken) -> anyhow::Result<()> {
         self.pace.begin(joined_now);
         loop {
             let event = tokio::select! {
@@ -176,7 +180,7 @@ impl Poller {
     }
 
     /// One poll, and all that follows from it.
-    pub async fn once(&mut self) -> Turn {
+    pub(crate) async fn once(&mut self) -> Turn {
         self.ask().await;
         while !self.way.is_idle() {
             let came = self.way.next().await;

@@ -20,7 +20,7 @@ use crate::target::Target;
 
 /// The report loop.
 #[derive(Debug)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     api: Api,
     status: watch::Receiver<Status>,
     target: Arc<Target>,
@@ -39,12 +39,12 @@ const LONGEST: Duration = Duration::from_mins(10);
 
 impl Reporter {
     /// A loop that says what it sees in `status`. `home`: the target that the state on disk belongs to.
-    pub fn new(api: Api, status: watch::Receiver<Status>, target: Arc<Target>, home: String) -> Self {
+    pub(crate) fn new(api: Api, status: watch::Receiver<Status>, target: Arc<Target>, home: String) -> Self {
         Self { api, status, target, home, at_home: false, said: None, number: 0 }
     }
 
     /// Runs until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut backoff = schedule::Backoff::new(Duration::from_secs(2), LONGEST);
         loop {
             let panicked = |_| Err(ApiError::Unreadable("making the report panicked".to_owned()));
@@ -75,7 +75,7 @@ impl Reporter {
     }
 
     /// Says how things are, if that is news.
-    pub async fn say(&mut self) -> Result<(), ApiError> {
+    pub(crate) async fn say(&mut self) -> Result<(), ApiError> {
         let Some(news) = self.is_news() else { return Ok(()) };
         if self.is_a_copy().await {
             return Ok(());

@@ -30,11 +30,11 @@ use crate::disk::Disk;
 use crate::identity::{Identity, Joining};
 use crate::inventory::Inventory;
 
-pub use trusted::{Kept, Release, Trusted};
+pub(crate) use trusted::{Kept, Trusted};
 
 /// What the agent believes, on disk.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     folder: PathBuf,
     bundle_limit: u64,
     disk: Disk,
@@ -43,7 +43,7 @@ pub struct State {
 
 /// Why the state folder cannot be used at all.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// Another agent uses it.
     #[error(transparent)]
     Locked(#[from] LockError),
@@ -60,7 +60,7 @@ pub enum StateError {
 /// A file that is there, but is not what was written.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is damaged: {why}", file.display())]
-pub struct Damaged {
+pub(crate) struct Damaged {
     file: PathBuf,
     why: String,
 }
@@ -75,7 +75,7 @@ const DOCUMENT_BYTES: u64 = 64 << 20;
 impl State {
     /// Takes the folder; it is made if it is missing. A second agent on the same folder is refused. A folder that is
     /// there is taken as it is: on a full disk, or a read-only one, what runs can still be repaired (laws L1, L8).
-    pub fn open(folder: &Path, bundle_limit: u64) -> Result<Self, StateError> {
+    pub(crate) fn open(folder: &Path, bundle_limit: u64) -> Result<Self, StateError> {
         let unusable = |source| StateError::Unusable { folder: folder.to_owned(), source };
         files::create_directory(folder, 0o700).map_err(unusable)?;
         let lock = Lock::acquire(folder)?;
@@ -89,7 +89,7 @@ impl State {
     }
 
     /// Runs file work away from the network's threads.
-    pub async fn with<T: Send + 'static>(
+    pub(crate) async fn with<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> T {
@@ -109,12 +109,12 @@ impl State {
     }
 
     /// Who this cluster is; none before it has joined.
-    pub fn identity(&self) -> Result<Option<Identity>, Damaged> {
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, Damaged> {
         self.document(IDENTITY)
     }
 
     /// Keeps who this cluster is; the join is over.
-    pub fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
+    pub(crate) fn keep_identity(&self, identity: &Identity) -> io::Result<()> {
         checked::write(&self.folder.join(IDENTITY), &json::canonical_of(identity))?;
         if let Err(error) = files::remove(&self.folder.join(JOINING)) {
             tracing::warn!(%error, "what is left of the join cannot be removed");
@@ -123,27 +123,27 @@ impl State {
     }
 
     /// The join that is under way, if one is.
-    pub fn joining(&self) -> Result<Option<Joining>, Damaged> {
+    pub(crate) fn joining(&self) -> Result<Option<Joining>, Damaged> {
         self.document(JOINING)
     }
 
     /// Keeps what a join that is under way must not lose.
-    pub fn keep_joining(&self, joining: &Joining) -> io::Result<()> {
+    pub(crate) fn keep_joining(&self, joining: &Joining) -> io::Result<()> {
         checked::write_alone(&self.folder.join(JOINING), &json::canonical_of(joining))
     }
 
     /// What is trusted; none before the first assignment.
-    pub fn trusted(&self) -> Result<Option<Trusted>, Damaged> {
+    pub(crate) fn trusted(&self) -> Result<Option<Trusted>, Damaged> {
         self.document(TRUSTED)
     }
 
     /// Keeps what is trusted.
-    pub fn keep_trusted(&self, trusted: &Trusted) -> io::Result<()> {
+    pub(crate) fn keep_trusted(&self, trusted: &Trusted) -> io::Result<()> {
         checked::write(&self.folder.join(TRUSTED), &json::canonical_of(trusted))
     }
 
     /// The copy of the inventory.
-    pub fn inventory(&self) -> Result<Option<Inventory>, Damaged> {
+    pub(crate) fn inventory(&self) -> Result<Option<Inventory>, Damaged> {
         let file = self.folder.join(INVENTORY);
         let Some(bytes) = checked::read(&file, DOCUMENT_BYTES)? else { return Ok(None) };
         let why = |error: crate::inventory::BadInventory| Damaged { file, why: error.to_string() };
@@ -151,12 +151,12 @@ impl State {
     }
 
     /// Keeps a copy of the inventory; the other one is in the target.
-    pub fn keep_inventory(&self, inventory: &Inventory) -> io::Result<()> {
+    pub(crate) fn keep_inventory(&self, inventory: &Inventory) -> io::Result<()> {
         checked::write_alone(&self.folder.join(INVENTORY), &inventory.to_bytes())
     }
 
     /// The chain of roots, as far as its files lead.
-    pub fn trust(&self, fleet: Digest) -> Result<Option<Trust>, RootRefused> {
+    pub(crate) fn trust(&self, fleet: Digest) -> Result<Option<Trust>, RootRefused> {
         let Ok(first) = self.root(1) else { return Ok(None) };
         let mut trust = Trust::begin(fleet, &first)?;
         while let Some(next) = trust.next_version().and_then(|version| self.root(version).ok()) {
@@ -176,7 +176,7 @@ impl State {
     }
 
     /// Keeps a root that was believed.
-    pub fn keep_root(&self, version: u64, envelope: &[u8]) -> io::Result<()> {
+    pub(crate) fn keep_root(&self, version: u64, envelope: &[u8]) -> io::Result<()> {
         files::write_atomic(&self.root_file(version), envelope, 0o600)
     }
 
@@ -185,7 +185,7 @@ impl State {
     }
 
     /// A small object that is named by its digest: an assignment's envelope, a set, values.
-    pub fn object(&self, digest: Digest) -> Option<Vec<u8>> {
+    pub(crate) fn object(&self, digest: Digest) -> Option<Vec<u8>> {
         let file = self.object_file(digest);
         let read = |file: PathBuf| {
             let bytes = files::read_bounded(&file, DOCUMENT_BYTES).ok()?;
@@ -196,7 +196,7 @@ impl State {
     }
 
     /// Keeps a small object.
-    pub fn keep_object(&self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn keep_object(&self, bytes: &[u8]) -> io::Result<()> {
         let file = self.object_file(Digest::of(bytes));
         for file in [checked::twin(&file), file] {
             let there = files::read_bounded(&file, DOCUMENT_BYTES);
@@ -208,7 +208,7 @@ impl State {
     }
 
     /// Removes small objects that nothing names any more.
-    pub fn drop_objects_but(&self, keep: &[Digest]) -> io::Result<()> {
+    pub(crate) fn drop_objects_but(&self, keep: &[Digest]) -> io::Result<()> {
         for entry in std::fs::read_dir(self.folder.join("o"))? {
             let entry = entry?;
             let name = entry.file_name();

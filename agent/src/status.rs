@@ -69,7 +69,7 @@ pub struct Pass {
 
 /// The one place where both loops write.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     status: watch::Sender<Status>,
     memory: Mutex<Memory>,
 }
@@ -84,27 +84,27 @@ struct Memory {
 
 impl Shared {
     /// Nothing known yet.
-    pub fn new(status: watch::Sender<Status>) -> Self {
+    pub(crate) fn new(status: watch::Sender<Status>) -> Self {
         Self { status, memory: Mutex::default() }
     }
 
     /// Whoever wants to know.
-    pub fn watch(&self) -> watch::Receiver<Status> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
 
     /// Whether the last poll was answered with something usable.
-    pub fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.status.borrow().network.connected
     }
 
     /// This cluster has an id.
-    pub fn joined(&self, cluster: &ClusterId) {
+    pub(crate) fn joined(&self, cluster: &ClusterId) {
         self.status.send_modify(|status| status.cluster = Some(cluster.clone()));
     }
 
     /// The network loop knows something.
-    pub fn network(&self, held: &[Held], change: impl FnOnce(&mut Network)) {
+    pub(crate) fn network(&self, held: &[Held], change: impl FnOnce(&mut Network)) {
         let holds = self.memory().network.stamp(held, Timestamp::now());
         self.status.send_if_modified(|status| {
             let before = status.network.clone();
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// A pass has ended.
-    pub fn passed(&self, wanted: &Wanted, outcome: &Outcome) {
+    pub(crate) fn passed(&self, wanted: &Wanted, outcome: &Outcome) {
         let now = Timestamp::now();
         let mut memory = self.memory();
         let holds = memory.pass.stamp(&outcome.held, now);

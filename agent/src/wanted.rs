@@ -12,7 +12,7 @@ use crate::held::Held;
 
 /// What this cluster should run.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// This cluster.
     pub cluster: ClusterId,
     /// The fleet's id.
@@ -29,7 +29,7 @@ pub struct Wanted {
 
 /// One service of the set.
 #[derive(Clone, Debug)]
-pub struct WantedService {
+pub(crate) struct WantedService {
     /// What the set says of it.
     pub entry: ServiceEntry,
     /// Its objects: of the release that the set names, or of the one before while that cannot be had; none before
@@ -41,7 +41,7 @@ pub struct WantedService {
 
 /// A release's objects.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Which release it is.
     pub record: Record,
     /// The objects.
@@ -50,7 +50,7 @@ pub struct Loaded {
 
 impl Wanted {
     /// What a snapshot says, without any content yet.
-    pub fn of(snapshot: &Snapshot) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let desired = snapshot.desired();
         let service = |entry: &ServiceEntry| {
             (entry.name.clone(), WantedService { entry: entry.clone(), loaded: None, held: None })
@@ -69,14 +69,14 @@ impl Wanted {
 
 impl WantedService {
     /// Whether the objects are those of the release that the set names.
-    pub fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.loaded.as_ref().is_some_and(|loaded| loaded.record.release == self.entry.release)
     }
 }
 
 impl Loaded {
     /// Takes the objects out of proved content; the tar is on disk.
-    pub fn of(content: &Content) -> Self {
+    pub(crate) fn of(content: &Content) -> Self {
         Self { record: content.record().clone(), bundle: Arc::new(content.bundle().clone()) }
     }
 }

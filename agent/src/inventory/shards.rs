@@ -16,7 +16,7 @@ const SHARD_BYTES: usize = 400 << 10;
 /// The stored bytes are not a whole inventory.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the inventory cannot be read: {0}")]
-pub struct BadInventory(String);
+pub(crate) struct BadInventory(String);
 
 #[derive(Serialize, Deserialize)]
 struct Index {
@@ -46,7 +46,7 @@ struct Line {
 
 impl Inventory {
     /// The form that a target keeps.
-    pub fn to_shards(&self) -> Sharded {
+    pub(crate) fn to_shards(&self) -> Sharded {
         let mut shards = BTreeMap::new();
         let mut order = Vec::new();
         let mut close = |pieces: &mut Vec<Vec<u8>>| {
@@ -72,7 +72,7 @@ impl Inventory {
     }
 
     /// Reads what a target kept: every shard that the index names, each with its digest, or nothing.
-    pub fn from_shards(kept: &Sharded) -> Result<Self, BadInventory> {
+    pub(crate) fn from_shards(kept: &Sharded) -> Result<Self, BadInventory> {
         let bad = |why: &str| BadInventory(why.to_owned());
         let index: Index = json::document(&kept.index).map_err(|error| BadInventory(error.to_string()))?;
         if index.format != FORMAT {
@@ -101,7 +101,7 @@ impl Inventory {
     }
 
     /// The form of the copy on disk.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let kept = self.to_shards();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let shards: Vec<String> = kept.shards.values().map(|bytes| text(bytes)).collect();
@@ -109,7 +109,7 @@ impl Inventory {
     }
 
     /// Reads the copy on disk.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadInventory> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, BadInventory> {
         let copy: Copy = json::document(bytes).map_err(|error| BadInventory(error.to_string()))?;
         let shards = copy.shards.into_iter().map(String::into_bytes);
         let shards = shards.map(|bytes| (Digest::of(&bytes), bytes)).collect();

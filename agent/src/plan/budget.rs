@@ -2,11 +2,11 @@
 
 /// How much may be deleted without a person's yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// This many objects are always within it.
-    pub objects: usize,
+    pub(crate) objects: usize,
     /// And this share of what is ours, in percent.
-    pub percent: u8,
+    pub(crate) percent: u8,
 }
 
 impl Default for Budget {
@@ -17,12 +17,12 @@ impl Default for Budget {
 
 impl Budget {
     /// Objects, unless a site says otherwise.
-    pub const OBJECTS: usize = 5;
+    pub(crate) const OBJECTS: usize = 5;
     /// Percent, unless a site says otherwise.
-    pub const PERCENT: u8 = 10;
+    pub(crate) const PERCENT: u8 = 10;
 
     /// How many of so many objects may go in one pass.
-    pub fn of(self, ours: usize) -> usize {
+    pub(crate) fn of(self, ours: usize) -> usize {
         self.objects.max(ours.saturating_mul(usize::from(self.percent)) / 100)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The phases of a pass, in order; deleting goes through them backwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Namespaces.
     Namespaces,
     /// Definitions of kinds.

@@ -15,42 +15,42 @@ use crate::wanted::{Loaded, Wanted};
 
 /// What every service of the set wants.
 #[derive(Debug, Default)]
-pub struct Wishes<'a> {
+pub(crate) struct Wishes<'a> {
     /// By service; those without content have an empty list.
-    pub services: BTreeMap<ServiceName, Wishlist<'a>>,
+    pub(crate) services: BTreeMap<ServiceName, Wishlist<'a>>,
 }
 
 /// What one service wants.
 #[derive(Debug, Default)]
-pub struct Wishlist<'a> {
+pub(crate) struct Wishlist<'a> {
     /// By identity here.
-    pub objects: BTreeMap<ObjectId, Wish<'a>>,
+    pub(crate) objects: BTreeMap<ObjectId, Wish<'a>>,
     /// What has no identity here: its kind is not served, or nobody can say.
-    pub held: Vec<Held>,
+    pub(crate) held: Vec<Held>,
     /// Two objects of one identity: nothing of the service is touched.
-    pub duplicate: bool,
+    pub(crate) duplicate: bool,
 }
 
 /// One wanted object.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     /// As it was published.
-    pub object: &'a Object,
+    pub(crate) object: &'a Object,
     /// When its turn comes.
-    pub phase: Phase,
+    pub(crate) phase: Phase,
     /// Whether its kind is not served yet, and a definition among the wishes promises it (FAULTS F4).
-    pub promised: bool,
+    pub(crate) promised: bool,
 }
 
 /// Every kind that must be asked about: of what is wanted, and of what is ours.
-pub fn kinds(wanted: &Wanted, inventory: &Inventory) -> BTreeSet<KindRef> {
+pub(crate) fn kinds(wanted: &Wanted, inventory: &Inventory) -> BTreeSet<KindRef> {
     let objects = loaded(wanted).flat_map(|(_, loaded)| loaded.bundle.objects());
     let ours = inventory.entries().map(|(_, id, entry)| KindRef::at(id, &entry.version));
     objects.map(KindRef::of).chain(ours).collect()
 }
 
 /// Gives every wanted object its identity here.
-pub fn wishes<'a>(wanted: &'a Wanted, served: &BTreeMap<KindRef, Served>) -> Wishes<'a> {
+pub(crate) fn wishes<'a>(wanted: &'a Wanted, served: &BTreeMap<KindRef, Served>) -> Wishes<'a> {
     let promises = promises(wanted);
     let mut wishes = Wishes::default();
     for service in wanted.services.keys() {
@@ -74,7 +74,7 @@ fn loaded(wanted: &Wanted) -> impl Iterator<Item = (&ServiceName, &Loaded)> {
 
 impl<'a> Wishlist<'a> {
     /// Whether the service declares it: as an object with an identity here, or as one that is held before it has one.
-    pub fn wants(&self, id: &ObjectId) -> bool {
+    pub(crate) fn wants(&self, id: &ObjectId) -> bool {
         let is_it = |held: &ObjectId| {
             (&held.group, &held.kind, &held.name) == (&id.group, &id.kind, &id.name)
                 && (held.namespace.is_none() || id.namespace.is_none() || held.namespace == id.namespace)

@@ -26,13 +26,13 @@ impl State {
     }
 
     /// Keeps a release's bundle. `trusted` is what was trusted before it: what runs until it is here.
-    pub fn keep_bundle(&self, content: &Content, trusted: &Trusted) -> io::Result<()> {
+    pub(crate) fn keep_bundle(&self, content: &Content, trusted: &Trusted) -> io::Result<()> {
         self.keep_tar(content.record().bundle, content.tar(), trusted)
     }
 
     /// Keeps a bundle. On a full disk, bundles that nothing needs give it their room, first those that nothing names.
     /// A disk that is read-only or broken keeps what it has: no room would help.
-    pub fn keep_tar(&self, bundle: Digest, tar: &[u8], trusted: &Trusted) -> io::Result<()> {
+    pub(crate) fn keep_tar(&self, bundle: Digest, tar: &[u8], trusted: &Trusted) -> io::Result<()> {
         let file = self.bundle_file(bundle);
         if std::fs::metadata(&file).is_ok_and(|about| about.len() == tar.len() as u64)
             && self.bundle(bundle).is_some()
@@ -52,7 +52,7 @@ impl State {
     }
 
     /// Removes bundles that no release names; and, over the limit, those that are not needed, oldest first.
-    pub fn tidy_bundles(&self, trusted: &Trusted) -> io::Result<()> {
+    pub(crate) fn tidy_bundles(&self, trusted: &Trusted) -> io::Result<()> {
         self.drop_bundles_but(&named(trusted))?;
         let needed = self.needed(trusted);
         let mut files = self.bundle_files()?;

@@ -12,7 +12,7 @@ use super::State;
 
 /// What is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trusted {
+pub(crate) struct Trusted {
     /// The assignment that holds now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
@@ -26,7 +26,7 @@ pub struct Trusted {
 
 /// An assignment that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The digest of its envelope's bytes.
     pub envelope: Digest,
     /// The digest of its payload: the ETag to poll with.
@@ -42,7 +42,7 @@ pub struct Kept {
 
 /// A service's verified releases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Release {
+pub(crate) struct Release {
     /// The newest one whose bundle was opened.
     pub now: Record,
     /// The one before it: a return to it moves no byte.
@@ -56,19 +56,19 @@ const MIN_SEQS: usize = 10_000;
 impl Trusted {
     /// Another assignment holds. A service that is not in its set is repaired no more: its releases go, and if it comes
     /// back, they are verified as any other.
-    pub fn assign(&mut self, kept: Kept, set: &Set) {
+    pub(crate) fn assign(&mut self, kept: Kept, set: &Set) {
         self.kept = Some(kept);
         self.releases.retain(|service, _| set.get(service).is_some());
         self.min_seqs.trim(MIN_SEQS, |service| set.get(service).is_some());
     }
 
     /// The lowest assignment that is still acceptable.
-    pub fn floor(&self) -> Option<&Floor> {
+    pub(crate) fn floor(&self) -> Option<&Floor> {
         self.kept.as_ref().map(|kept| &kept.floor)
     }
 
     /// Remembers a release whose bundle was opened.
-    pub fn remember(&mut self, record: &Record) {
+    pub(crate) fn remember(&mut self, record: &Record) {
         let service = record.service.clone();
         match self.releases.remove(&service) {
             Some(held) if held.now == *record => self.releases.insert(service, held),
@@ -81,7 +81,7 @@ impl Trusted {
     }
 
     /// Every small object that must stay on disk.
-    pub fn objects(&self) -> Vec<Digest> {
+    pub(crate) fn objects(&self) -> Vec<Digest> {
         let of = |kept: &Kept| [Some(kept.envelope), Some(kept.set), kept.values];
         self.kept.iter().flat_map(of).flatten().collect()
     }
@@ -89,7 +89,7 @@ impl Trusted {
 
 impl Release {
     /// The record of a release, if it is one of these.
-    pub fn record(&self, release: Digest) -> Option<&Record> {
+    pub(crate) fn record(&self, release: Digest) -> Option<&Record> {
         [Some(&self.now), self.before.as_ref()].into_iter().flatten().find(|record| record.release == release)
     }
 }
@@ -97,7 +97,7 @@ impl Release {
 impl State {
     /// Takes up the assignment again. Where it is damaged, there is none: what runs stays as it is, and the api is
     /// asked anew. An older one is never taken up instead (law L4).
-    pub fn resume(&self, trust: &Trust, trusted: &Trusted) -> Option<(Snapshot, Digest)> {
+    pub(crate) fn resume(&self, trust: &Trust, trusted: &Trusted) -> Option<(Snapshot, Digest)> {
         let kept = trusted.kept.as_ref()?;
         let snapshot = self.snapshot(trust, kept);
         if snapshot.is_none() {
@@ -118,7 +118,7 @@ impl State {
     }
 
     /// The content of a release, if its bundle is on disk and undamaged.
-    pub fn content(&self, record: &Record) -> Option<Content> {
+    pub(crate) fn content(&self, record: &Record) -> Option<Content> {
         let tar = self.bundle(record.bundle)?;
         record.reopen(tar, Limits::DEFAULT).ok()
     }

@@ -245,6 +245,13 @@ impl World {
     }
 }
 
+impl Plan {
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.applies.is_empty() && self.prunes.is_empty() && self.forgets.is_empty() && self.notes.is_empty()
+    }
+}
+
 /// The reasons of a plan's holds, sorted.
 pub(crate) fn reasons(plan: &Plan) -> Vec<HoldReason> {
     let mut reasons: Vec<HoldReason> = plan.held.iter().map(|held| held.reason).collect();

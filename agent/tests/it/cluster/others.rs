@@ -137,19 +137,19 @@ async fn f9_a_webhook_that_hangs_takes_its_objects_time_and_nobody_elses() -> Re
     while probes().await.is_ok() {
         tokio::task::yield_now().await;
     }
-    let mut objects: Vec<_> = (0..6).map(|n| hanging(&format!("h{n}"))).collect();
+    let mut objects: Vec<_> = (0..10).map(|n| hanging(&format!("h{n}"))).collect();
     objects.extend([bench.config("z", "1"), bench.deployment("web", 0)]);
     bench.site.fleet.publish("web", &objects);
     bench.site.fleet.publish("other", &[bench.config("c", "1")]);
     let envelope = bench.site.fleet.assign(&bench.site.wire.cluster);
     bench.site.wire.serve(envelope);
     let second = std::time::Duration::from_secs(1);
-    // The first turn's share of the time is two objects at once for two seconds: too little for its six and the one
-    // that comes after them.
+    // Two objects at once, a second each: a whole pass has no time for ten of them, and the one that comes last by its
+    // name is made all the same.
     let settings =
         Settings { request_timeout: second, pass_time: 4 * second, concurrency: 2, ..bench.settings() };
     let status = Box::pin(Agent::new(settings).once()).await?;
-    assert_eq!(reasons(&status), [HoldReason::ApplyFailed; 6]);
+    assert_eq!(reasons(&status), [HoldReason::ApplyFailed; 10]);
     assert!(
         status.holds().iter().all(|hold| hold.object.as_ref().is_some_and(|id| id.name.starts_with('h')))
     );
