@@ -91,23 +91,25 @@ pub(crate) struct Careless {
     objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
-/// Holds up one PUT of a lock object on its way.
+/// Holds up one request on its way.
 #[derive(Default)]
 pub(crate) struct Gate {
-    shut: Mutex<bool>,
+    /// The method, and a part of the path.
+    shut: Mutex<Option<(&'static str, &'static str)>>,
     pub(crate) reached: Notify,
     pub(crate) opened: Notify,
 }
 
 impl Gate {
-    /// The next PUT of a lock waits until `opened` is told.
-    pub(crate) fn shut(&self) {
-        *self.shut.lock().unwrap() = true;
+    /// The next request of this method for such a path waits until `opened` is told.
+    pub(crate) fn shut(&self, method: &'static str, part: &'static str) {
+        *self.shut.lock().unwrap() = Some((method, part));
     }
 
     async fn pass(&self, asked: &Asked) {
-        let is_lock = asked.method == "PUT" && asked.path.contains("/writer-");
-        if is_lock && std::mem::take(&mut *self.shut.lock().unwrap()) {
+        let stops =
+            |&mut (method, part): &mut (&str, &str)| asked.method == method && asked.path.contains(part);
+        if self.shut.lock().unwrap().take_if(stops).is_some() {
             self.reached.notify_one();
             self.opened.notified().await;
         }
