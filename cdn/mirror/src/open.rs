@@ -10,6 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// After so many milliseconds without a request a connection counts as idle.
+const SETTLED: u64 = 1_000;
+
 /// All that are open.
 #[derive(Debug)]
 pub(crate) struct Open {
@@ -84,14 +87,18 @@ impl Activity {
     }
 
     fn note(&self) {
-        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
+        self.last.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Since when nothing is under way.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Since when nothing is under way; none for who has just come or was just answered, and is about to ask.
     fn idle_since(&self) -> Option<u64> {
-        let idle = self.under_way.load(Ordering::Relaxed) == 0;
-        idle.then(|| self.last.load(Ordering::Relaxed))
+        let last = self.last.load(Ordering::Relaxed);
+        let idle = self.under_way.load(Ordering::Relaxed) == 0 && self.now().saturating_sub(last) >= SETTLED;
+        idle.then_some(last)
     }
 }
 
