@@ -14,9 +14,19 @@ create table fleet (
     -- Grows with services, sources, releases: all that can change every cluster's assignment.
     catalog bigint not null,
     -- The catalog that all clusters were last assigned by. Below `catalog`: a pass is due.
-    assigned bigint not null
+    assigned bigint not null,
+    -- When the last write was made, and the one before it. It never goes back and is another with each write, so that
+    -- each sequence that is taken from it is this database's own.
+    written_at bigint not null,
+    written_before bigint not null
 );
 
+-- The times before each start in which nothing was written, ends excluded: no sequence of this database lies in one. An
+-- agent that holds such a sequence was told it by a database that is lost: this one is a restored backup.
+create table gaps (
+    began bigint not null constraint gaps_key primary key,
+    ended bigint not null
+);
 
 create table join_tokens (
     id text not null constraint join_tokens_key primary key,
@@ -78,8 +88,13 @@ create table clusters (
     -- The change that touched this row last, see fleet.change.
     change bigint not null,
     duplicate_since bigint,
-    -- A sequence above ours that its agent holds: this database is older than the fleet.
+    -- A sequence that its agent holds and that this database never issued: it is older than the fleet. Until a person
+    -- has looked, the cluster is assigned nothing and told nothing.
     agent_ahead bigint,
+    -- The last such sequence that a person has looked at: whoever holds it, or one below, is told what counts here.
+    ahead_accepted bigint,
+    -- A part of the nonce of its agent's last start, 0 before the first: what the replicas tell copies by.
+    agent_start bigint not null,
     -- The last report, and what lists show of it.
     report text,
     reported_number bigint not null,

@@ -33,6 +33,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::clock::Clock;
+
 pub(crate) type Conn = AnyConnection;
 pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -50,6 +52,7 @@ pub(crate) const BATCH: usize = 1_000;
 pub(crate) struct Db {
     pool: AnyPool,
     kind: Kind,
+    clock: Clock,
     /// One write at a time in this process: SQLite has one writer, and waiting here is fair where its own is not.
     turn: Arc<Semaphore>,
 }
@@ -63,7 +66,7 @@ pub(crate) enum Kind {
 
 impl Db {
     /// Opens the database, which is made where it is a missing file, and brings its tables up to date.
-    pub(crate) async fn open(url: &Secret, connections: u32) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &Secret, connections: u32, clock: Clock) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
         let (kind, url) = address(url)?;
         let options: AnyConnectOptions = url
@@ -80,10 +83,14 @@ impl Db {
             .connect_with(options)
             .await
             .context(UNOPENED)?;
-        sqlx::migrate!("./migrations").run(&pool).await.context(
-            "the database's tables cannot be brought up to date; was it used by a newer windlass-api?",
-        )?;
-        Ok(Self { pool, kind, turn: Arc::new(Semaphore::new(1)) })
+        // What a newer api has added stays unused: migrations only expand, so that the api before it still runs while
+        // replicas are replaced, and again where the newer one had to go (FAULTS I8).
+        sqlx::migrate!("./migrations")
+            .set_ignore_missing(true)
+            .run(&pool)
+            .await
+            .context("the database's tables cannot be brought up to date")?;
+        Ok(Self { pool, kind, clock, turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// A connection to read with.
@@ -94,6 +101,15 @@ impl Db {
         conn
     }
 
+    /// A transaction to read with, which sees the database as it is at its first query.
+    pub(crate) async fn read_whole(&self) -> Result<Transaction<'static, Any>> {
+        let mut tx = self.pool.begin().await?;
+        if self.kind == Kind::Postgres {
+            sqlx::query("set transaction isolation level repeatable read").execute(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+
     /// A transaction to write with. It holds the fleet's row from its first statement on, so that of two transactions,
     /// also of two replicas, one sees all of the other.
     pub(crate) async fn write(&self) -> Result<Write> {
@@ -101,9 +117,10 @@ impl Db {
         let turn = tokio::time::timeout(WAIT, Arc::clone(&self.turn).acquire_owned()).await;
         let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let mut tx = self.pool.begin().await?;
-        let change = fleet::advance(&mut tx).await?;
+        // Read once the turn has come: sequences are taken from it, and they grow with the change log.
+        let (change, seq) = fleet::advance(&mut tx, self.clock.now_ms()).await?;
         metrics::histogram!("windlass_db_wait_seconds").record(since.elapsed());
-        Ok(Write { tx, change, kind: self.kind, _turn: turn })
+        Ok(Write { tx, change, seq, kind: self.kind, _turn: turn })
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -120,6 +137,7 @@ impl Db {
 pub(crate) struct Write {
     tx: Transaction<'static, Any>,
     change: i64,
+    seq: u64,
     kind: Kind,
     _turn: OwnedSemaphorePermit,
 }
@@ -128,6 +146,16 @@ impl Write {
     /// The number of this change in the change log.
     pub(crate) fn change(&self) -> i64 {
         self.change
+    }
+
+    /// The sequence of what is assigned in it, where the cluster's own is below: its time in unix milliseconds, above
+    /// that of every write before.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Makes it durable, and tells other replicas.

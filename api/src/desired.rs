@@ -57,7 +57,6 @@ impl Extras {
 #[derive(Debug)]
 pub(crate) struct Signer {
     key: SigningKey,
-    terms: Terms,
     trust: ArcSwap<Trust>,
     /// Signed envelopes by cluster and `ETag`.
     signed: Recent<(ClusterId, Digest), Arc<Envelope>>,
@@ -73,18 +72,8 @@ pub(crate) struct Draft {
 }
 
 impl Signer {
-    pub(crate) fn new(key: SigningKey, terms: Terms, trust: Trust) -> Self {
-        Self {
-            key,
-            terms,
-            trust: ArcSwap::from_pointee(trust),
-            signed: Recent::new(2_048),
-            beside: Beside::new(),
-        }
-    }
-
-    pub(crate) fn terms(&self) -> &Terms {
-        &self.terms
+    pub(crate) fn new(key: SigningKey, trust: Trust) -> Self {
+        Self { key, trust: ArcSwap::from_pointee(trust), signed: Recent::new(2_048), beside: Beside::new() }
     }
 
     pub(crate) fn trust(&self) -> Arc<Trust> {
@@ -110,11 +99,11 @@ impl Signer {
             cluster: view.id.clone(),
             seq: view.seq,
             issued: timestamp(view.issued_ms),
-            expires: timestamp(view.issued_ms.saturating_add(self.terms.lifetime_ms)),
+            expires: timestamp(view.issued_ms.saturating_add(view.terms.lifetime_ms)),
             root: trust.version(),
             set: view.set,
             values: view.values,
-            origins: self.terms.origins.clone(),
+            origins: view.terms.origins.clone(),
             removals: extras.removals,
             approvals: extras.approvals,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::db::clusters::slots;
 use crate::db::{self, fleet};
+use crate::desired::Terms;
 
 /// How long the loop waits for the database before it says that it is away.
 const WAIT: Duration = Duration::from_secs(10);
@@ -14,12 +15,16 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(crate) async fn follow(app: &App) -> db::Result<()> {
     let _turn = app.follow.turn.lock().await;
     let known = app.follow.change.load(Ordering::Acquire);
-    let mut conn = app.db.read().await?;
-    // Read before the rows: what is committed in between is read again the next time, never missed.
-    let head = fleet::get(&mut conn).await?.change;
-    if head == known {
+    if fleet::get(&mut *app.db.read().await?).await?.change == known {
         return Ok(());
     }
+    // All of it as it was at one moment: rows of one and terms of another would be two documents of one sequence.
+    let mut conn = app.db.read_whole().await?;
+    let fleet = fleet::get(&mut conn).await?;
+    // Another replica may have been started with other origins or another lifetime: its word counts, as the database
+    // does. Until all rows are here, nobody is told anything new, since a sequence has one document.
+    let terms: Terms = db::json(&fleet.terms)?;
+    app.table.withhold_unless(&terms);
     // Above every id of the change that is known, so that the page begins behind it.
     let (mut change, mut id) = (known, "~".to_owned());
     loop {
@@ -34,7 +39,8 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
     for cluster in slots::departed_since(&mut conn, known).await? {
         app.table.remove(&cluster);
     }
-    app.follow.change.store(head, Ordering::Release);
+    app.table.tell(terms);
+    app.follow.change.store(fleet.change, Ordering::Release);
     Ok(())
 }
 

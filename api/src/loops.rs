@@ -60,9 +60,26 @@ async fn following(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            _ = every.tick() => follow::pass(app).await,
+            _ = every.tick() => {}
+        }
+        follow::pass(app).await;
+        if let Err(error) = write_restarts(app).await {
+            tracing::warn!(error = db_text(&error), "it was not written down which agents were started anew");
         }
     }
+}
+
+/// Tells the other replicas which agents speak with another nonce than before: two that share one identity may each
+/// speak to one replica alone.
+async fn write_restarts(app: &App) -> db::Result<()> {
+    let restarts = app.table.restarts();
+    if restarts.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.write().await?;
+    let change = tx.change();
+    slots::restarted(&mut tx, &restarts, change).await?;
+    tx.commit().await
 }
 
 /// Hears of other replicas' writes at once. Without it they are seen a second later, so that a broken connection is

@@ -2,7 +2,8 @@
 //! changed, let memory follow. Idempotent and without hints; whoever changed something asks for one and waits for it.
 //!
 //! A set lies in the store before any desired names it. The store may be slow or away, so it is not written inside the
-//! transaction: the transaction checks that what was read still holds, and else leaves it to the next pass.
+//! transaction: the transaction checks that what was read still holds, the services as well as the clusters, and else
+//! leaves it to the next pass. Replicas make passes side by side, and one that was slow must undo nothing.
 
 mod read;
 
@@ -61,15 +62,22 @@ async fn pass(app: &App) -> anyhow::Result<()> {
     // Each round serves what was written meanwhile; under a storm of writes the loop comes back soon enough.
     for _ in 0..4 {
         let mut due = Due::now(app).await.context("read the services")?;
-        let (mut is_whole, mut was_due) = (true, due.catalog.is_some());
+        let (mut is_whole, mut was_due) = (true, due.is_all);
         while let Some(page) = due.next(app).await.context("read clusters")? {
             let decided = assign(&page.state);
             put(app, &decided).await?;
-            is_whole &= write(app, &page, &decided).await.context("write assignments")?;
             was_due = true;
+            match write(app, &page, &decided).await.context("write assignments")? {
+                Written::Whole => {}
+                Written::Partly => is_whole = false,
+                Written::Outdated => {
+                    is_whole = false;
+                    due.renew(app).await.context("read the services anew")?;
+                }
+            }
         }
-        if let Some(catalog) = due.catalog.filter(|_| is_whole) {
-            finish(app, catalog).await.context("write that all is assigned")?;
+        if due.is_all && is_whole {
+            finish(app, due.catalog).await.context("write that all is assigned")?;
         }
         if !was_due {
             break;
@@ -115,41 +123,57 @@ fn joined(end: Option<PutEnd>) -> anyhow::Result<()> {
     }
 }
 
-/// Writes what changed of a page, in one transaction. Whoever was changed by somebody else meanwhile is left as it is:
-/// then the page is not whole, and a catalog that was being assigned stays due.
-async fn write(app: &App, page: &Page, decided: &Assignments) -> db::Result<bool> {
+/// What became of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// All of it is as it was decided.
+    Whole,
+    /// Some clusters were changed by somebody else meanwhile, and are left as they are.
+    Partly,
+    /// It was decided from services that are others now; nothing was written.
+    Outdated,
+}
+
+/// Writes what changed of a page, in one transaction. A catalog that was being assigned stays due unless all of it was
+/// written.
+async fn write(app: &App, page: &Page, decided: &Assignments) -> db::Result<Written> {
     let now = app.clock.now_ms();
     let (mut changed, mut same) = (Vec::new(), Vec::new());
     for (id, assignment) in &decided.clusters {
         let Some(row) = page.rows.get(id) else { continue };
-        match differing(row, assignment, now) {
+        match differing(row, assignment) {
             Some(new) => changed.push(new),
             None if row.stale => same.push((id.clone(), row.change)),
             None => {}
         }
     }
     if changed.is_empty() && same.is_empty() {
-        return Ok(true);
+        return Ok(Written::Whole);
     }
     let mut tx = app.db.write().await?;
+    // An undo of a person, by way of another replica perhaps, must not be undone by a pass that began before it. The
+    // rows alone do not show it: a pass that finds them right already writes none of them.
+    if fleet::get(&mut tx).await?.catalog != page.catalog {
+        return Ok(Written::Outdated);
+    }
     for (digest, bytes) in &decided.sets {
         documents::put(&mut tx, *digest, Kind::Set, bytes, now).await?;
     }
     for (digest, bytes) in &decided.values {
         documents::put(&mut tx, *digest, Kind::Values, bytes, now).await?;
     }
-    let number = tx.change();
-    let written = assignment::write(&mut tx, &changed, now, number).await?;
+    write_removals(&mut tx, page, decided, now).await?;
+    let written = assignment::write(&mut tx, &changed, now).await?;
     let confirmed = assignment::confirm(&mut tx, &same).await?;
-    write_removals(&mut tx, decided, now).await?;
     approvals::note_assigned(&mut tx).await?;
     tx.commit().await?;
     tracing::debug!(changed = written, of = decided.clusters.len(), "assigned");
-    Ok(written == changed.len() && confirmed == same.len())
+    let is_whole = written == changed.len() && confirmed == same.len();
+    Ok(if is_whole { Written::Whole } else { Written::Partly })
 }
 
 /// The new row, if the assignment is another one than the row's.
-fn differing(row: &AssignedRow, assignment: &Assignment, now_ms: i64) -> Option<Assigned> {
+fn differing(row: &AssignedRow, assignment: &Assignment) -> Option<Assigned> {
     let removals = assignment.removals.clone();
     let extras = Extras { removals, approvals: assignment.approvals.clone() }.to_column();
     let is_same = row.seq > 0
@@ -159,15 +183,22 @@ fn differing(row: &AssignedRow, assignment: &Assignment, now_ms: i64) -> Option<
     (!is_same).then(|| Assigned {
         id: row.id.clone(),
         read_at_change: row.change,
-        seq: (row.seq + 1).max(db::nat(now_ms)),
         set: assignment.set,
         values: assignment.values,
         extras,
     })
 }
 
-async fn write_removals(tx: &mut Write, decided: &Assignments, now: i64) -> db::Result<()> {
-    for (cluster, assignment) in &decided.clusters {
+/// Writes the removals that follow from the assignments, before those: a cluster that was changed meanwhile gets none.
+async fn write_removals(tx: &mut Write, page: &Page, decided: &Assignments, now: i64) -> db::Result<()> {
+    let concerned = decided
+        .clusters
+        .iter()
+        .filter(|(_, assignment)| !assignment.new_removals.is_empty() || !assignment.withdrawn.is_empty());
+    let read: Vec<_> =
+        concerned.filter_map(|(id, _)| Some((id.clone(), page.rows.get(id)?.change))).collect();
+    for cluster in &assignment::as_read(tx, &read).await? {
+        let Some(assignment) = decided.clusters.get(cluster) else { continue };
         for removal in &assignment.new_removals {
             let (service, mode) = (&removal.service, removal.mode);
             let new = removals::NewRemoval { cluster, service, mode, by: API, at: now };

@@ -28,7 +28,7 @@ use crate::recent::Recent;
 use crate::reports::Reports;
 use crate::roots::{self, Roots};
 use crate::settings::Settings;
-use crate::table::Table;
+use crate::table::{Gaps, Table};
 use crate::{follow, loops, reports, routes};
 
 /// Wrong credentials in a minute: of one address, and of all.
@@ -122,7 +122,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
     let roots = roots::read(&settings.root)?;
     let key = roots::desired_key(&settings.desired_key, &roots.trust)?;
     let admin = admin_token(&settings.admin_token_file)?;
-    let db = Db::open(&settings.database_url()?, settings.database_connections).await?;
+    let db = Db::open(&settings.database_url()?, settings.database_connections, clock.clone()).await?;
     let store = Store::open(&settings.store).await.context("open the store")?;
     roots::publish(&roots, &store).await?;
     let refused = roots.refused.clone();
@@ -131,10 +131,11 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         lifetime_ms: i64::try_from(settings.lifetime.as_millis()).unwrap_or(i64::MAX),
     };
     found(&db, &roots, &terms, &clock).await?;
+    let gaps = fleet::gaps(&mut *db.read().await?).await.context("read when nothing was written")?;
     let app = App {
-        table: Table::default(),
+        table: Table::new(terms, Gaps::new(gaps)),
         store,
-        signer: Signer::new(key, terms, roots.trust),
+        signer: Signer::new(key, roots.trust),
         clock,
         admin: admin.hash(),
         limiter: Limiter::new(WRONG_EACH, WRONG_ALL),
@@ -157,8 +158,8 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
     Ok(app)
 }
 
-/// Makes the fleet's row on the first start. Later: this must be the same fleet, and what every desired says beside
-/// the assignment may have changed.
+/// Makes the fleet's row on the first start. Later: this must be the same fleet, nothing was written since the last
+/// write, and what every desired says beside the assignment may have changed.
 async fn found(db: &Db, roots: &Roots, terms: &Terms, clock: &Clock) -> anyhow::Result<()> {
     let ours = roots.trust.fleet();
     fleet::found(&mut *db.read().await?, ours).await.context("write the fleet's row")?;
@@ -169,14 +170,13 @@ async fn found(db: &Db, roots: &Roots, terms: &Terms, clock: &Clock) -> anyhow::
             row.id
         );
     }
+    let mut tx = db.write().await.context("write that the api starts")?;
+    fleet::note_gap(&mut tx).await.context("write when nothing was written")?;
     let terms = db::to_json(terms);
     if row.terms != terms {
-        let mut tx = db.write().await.context("write the fleet's terms")?;
-        let change = tx.change();
-        fleet::set_terms(&mut tx, &terms, clock.now_ms(), change).await.context("write the fleet's terms")?;
-        tx.commit().await.context("write the fleet's terms")?;
+        fleet::set_terms(&mut tx, &terms, clock.now_ms()).await.context("write the fleet's terms")?;
     }
-    Ok(())
+    tx.commit().await.context("write that the api starts")
 }
 
 /// The first person's token, made at the first start for this user alone to read.

@@ -2,33 +2,47 @@
 //! signature, no allocation that grows. About 200 bytes a cluster.
 //!
 //! What it holds is a copy: the database counts, and [`crate::follow`] brings each change here. Only three things are
-//! born here: when a cluster was seen, which start of its agent spoke last, and the `ETag` of what it would be told.
+//! born here: when a cluster was seen, which start of its agent spoke last, and the `ETag` of what it would be told. The
+//! first two are written back from time to time, never by a poll.
 
+mod gaps;
 mod intern;
 mod slot;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::size_of;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cdn::document::Named;
 use cdn::{ClusterId, Digest};
 
-use crate::db::clusters::slots::SlotRow;
+use crate::db::clusters::slots::{Restart, SlotRow};
+use crate::desired::Terms;
 use crate::routes::clusters::ClusterState;
+pub(crate) use gaps::Gaps;
 use intern::Interned;
 pub(crate) use slot::{Ask, Polled, View};
 use slot::{Outcome, Slot};
 
+/// Restarts in one write.
+const RESTARTS: usize = 10_000;
+
 /// The clusters.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
     index: RwLock<Index>,
+    gaps: Gaps,
+    /// Slots whose agent spoke with a nonce that the database may not know.
+    restarted: Mutex<Vec<u32>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Index {
+    /// What every cluster is told beside its assignment.
+    terms: Arc<Terms>,
+    /// The rows do not belong to the terms: nobody is told anything new.
+    is_withheld: bool,
     /// By the first half of a credential's hash. Whoever could guess a key by the time that a look-up takes would
     /// learn a hash, which opens nothing (FAULTS D5).
     by_token: HashMap<[u8; 16], u32, Plain>,
@@ -54,6 +68,10 @@ pub(crate) struct Known {
 }
 
 impl Table {
+    pub(crate) fn new(terms: Terms, gaps: Gaps) -> Self {
+        Self { index: RwLock::new(Index::new(terms)), gaps, restarted: Mutex::default() }
+    }
+
     /// Answers a poll as far as memory can.
     pub(crate) fn poll(&self, credential: Digest, ask: &Ask) -> Polled {
         let index = self.read();
@@ -61,10 +79,52 @@ impl Table {
         if !slot.has_token(credential) {
             return Polled::Next;
         }
-        match slot.poll(ask) {
+        let outcome = slot.poll(ask, index.terms.half_ms(), &self.gaps);
+        if slot.is_to_be_queued() {
+            lock(&self.restarted).push(at);
+        }
+        match outcome {
             Outcome::Is(polled) => polled,
+            Outcome::News { .. } if index.is_withheld => Polled::Withheld,
             Outcome::News { period, issued_ms } => index.view(at, &slot, period, issued_ms),
         }
+    }
+
+    /// What every cluster is told beside its assignment.
+    pub(crate) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.read().terms)
+    }
+
+    /// Tells nobody anything new until [`Table::tell`], unless these are the terms.
+    pub(crate) fn withhold_unless(&self, terms: &Terms) {
+        let mut index = self.write();
+        index.is_withheld |= *index.terms != *terms;
+    }
+
+    /// These are the terms, and all rows belong to them.
+    pub(crate) fn tell(&self, terms: Terms) {
+        let mut index = self.write();
+        if *index.terms != terms {
+            index.terms = Arc::new(terms);
+        }
+        index.is_withheld = false;
+    }
+
+    /// Agents that spoke with a nonce that the database does not know, as far as is known here. Each is given again until
+    /// the database's row says the same.
+    pub(crate) fn restarts(&self) -> Vec<Restart> {
+        let index = self.read();
+        let mut due = Vec::new();
+        lock(&self.restarted).retain(|at| {
+            if due.len() >= RESTARTS {
+                return true;
+            }
+            let restart = index.slots.get(*at as usize).and_then(|slot| lock(slot).restart());
+            let is_due = restart.is_some();
+            due.extend(restart);
+            is_due
+        });
+        due
     }
 
     /// Remembers the `ETag` of what was made from this view.
@@ -186,6 +246,20 @@ impl Table {
 }
 
 impl Index {
+    fn new(terms: Terms) -> Self {
+        Self {
+            terms: Arc::new(terms),
+            is_withheld: false,
+            by_token: HashMap::default(),
+            by_id: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            next: HashMap::new(),
+            named: Interned::default(),
+            extras: Interned::default(),
+        }
+    }
+
     fn find(&self, credential: Digest) -> Option<(u32, MutexGuard<'_, Slot>)> {
         let at = *self.by_token.get(&half(credential))?;
         Some((at, lock(self.slots.get(at as usize)?)))
@@ -208,6 +282,7 @@ impl Index {
             set,
             values: named(refs.values),
             extras: self.extras.get(refs.extras).cloned().unwrap_or_default(),
+            terms: Arc::clone(&self.terms),
         }))
     }
 
@@ -242,9 +317,9 @@ impl Index {
     }
 }
 
-fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
-    // Each change of a slot is a few stores of plain numbers: what a panicking thread left is whole.
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change under one is a few stores of plain numbers: what a panicking thread left is whole.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn half(digest: Digest) -> [u8; 16] {

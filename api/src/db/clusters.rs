@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use cdn::document::ProjectValues;
 use cdn::{ClusterId, Digest, ProjectName, PublicKey};
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::filter::Filter;
 use super::{Conn, Result, json, maybe, nat, of_word, text, to_json};
@@ -33,16 +33,40 @@ pub(crate) struct NewCluster<'a> {
     pub(crate) change: i64,
 }
 
+/// The columns of a cluster that joins, each with what it begins with.
+const NEW: [(&str, &str); 24] = [
+    ("id", "$1"),
+    ("name", "$2"),
+    ("labels", "$3"),
+    ("projects", "$4"),
+    ("own_values", "'{}'"),
+    ("state", "$5"),
+    ("credential", "$6"),
+    ("key", "$7"),
+    ("join_token", "$8"),
+    ("joined_at", "$9"),
+    ("agent", "$10"),
+    ("seq", "0"),
+    ("changed_at", "$9"),
+    ("extras", "''"),
+    ("stale", "1"),
+    ("change", "$11"),
+    ("agent_start", "0"),
+    ("reported_number", "0"),
+    ("reported_seq", "0"),
+    ("sync", "'unknown'"),
+    ("health", "'unknown'"),
+    ("services", "0"),
+    ("holds", "0"),
+    ("version", "1"),
+];
+
 /// Adds it; `false` if the name is taken.
 pub(crate) async fn add(conn: &mut Conn, new: &NewCluster<'_>) -> Result<bool> {
-    let sql =
-        "insert into clusters (id, name, labels, projects, own_values, state, credential, key, join_token,
-                 joined_at, agent, seq, changed_at, extras, stale, change, reported_number, reported_seq,
-                 sync, health, services, holds, version)
-               values ($1, $2, $3, $4, '{}', $5, $6, $7, $8, $9, $10, 0, $9, '', 1, $11, 0, 0,
-                 'unknown', 'unknown', 0, 0, 1)
-               on conflict (name) do nothing";
-    let done = sqlx::query(sql)
+    let [columns, values] = [NEW.map(|(column, _)| column), NEW.map(|(_, value)| value)];
+    let (columns, values) = (columns.join(", "), values.join(", "));
+    let sql = format!("insert into clusters ({columns}) values ({values}) on conflict (name) do nothing");
+    let done = sqlx::query(AssertSqlSafe(sql))
         .bind(new.id.as_str())
         .bind(new.name)
         .bind(to_json(new.labels))
@@ -237,10 +261,10 @@ pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, cha
     sqlx::query(sql).bind(id.as_str()).bind(at).bind(change).execute(conn).await.map(drop)
 }
 
-/// Notes that the agent holds a sequence above ours.
+/// Notes that the agent holds a sequence that this database never issued.
 pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<()> {
     let sql = "update clusters set agent_ahead = $2, change = $3
-               where id = $1 and seq < $2 and (agent_ahead is null or agent_ahead < $2)";
+               where id = $1 and seq <> $2 and (agent_ahead is null or agent_ahead < $2)";
     sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(change).execute(conn).await.map(drop)
 }
 
@@ -252,8 +276,10 @@ pub(crate) async fn recover(
     now_ms: i64,
     change: i64,
 ) -> Result<()> {
-    let sql = "update clusters set duplicate_since = null, agent_ahead = null, stale = 1, seq = $2, changed_at = $3,
-                 change = $4, version = version + 1 where id = $1";
+    let sql =
+        "update clusters set duplicate_since = null, ahead_accepted = coalesce(agent_ahead, ahead_accepted),
+                 agent_ahead = null, stale = 1, seq = $2, changed_at = $3, change = $4, version = version + 1
+               where id = $1";
     let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(now_ms).bind(change);
     query.execute(conn).await.map(drop)
 }

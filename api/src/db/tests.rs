@@ -5,6 +5,7 @@ use cdn::Secret;
 use sqlx::Row;
 
 use super::{Db, Kind, address, rows};
+use crate::clock::Clock;
 
 #[test]
 fn a_path_is_sqlite_and_an_address_is_postgresql() {
@@ -31,7 +32,7 @@ fn a_batch_has_numbered_parameters() {
 async fn l11_sqlite_flushes_what_it_acknowledges() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.db").display().to_string();
-    let db = Db::open(&Secret::new(path), 2).await.unwrap();
+    let db = Db::open(&Secret::new(path), 2, Clock::system()).await.unwrap();
     let mut conn = db.read().await.unwrap();
     let mut ask = async |sql: &'static str| sqlx::query(sql).fetch_one(&mut *conn).await.unwrap();
     assert_eq!(ask("pragma journal_mode").await.get::<String, _>(0), "wal");

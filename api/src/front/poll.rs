@@ -12,7 +12,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::app::App;
 use crate::auth;
 use crate::db::clusters;
-use crate::db::clusters::slots;
 use crate::error::{Error, Result};
 use crate::follow;
 use crate::table::{Ask, Polled, View};
@@ -32,8 +31,9 @@ pub(crate) fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response> {
         | Polled::Pending
         | Polled::Revoked
         | Polled::Duplicate(..)
-        | Polled::Ahead(_)
+        | Polled::Ahead(..)
         | Polled::Unassigned
+        | Polled::Withheld
         | Polled::News(_) => None,
     }
 }
@@ -69,8 +69,9 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
         auth::learn(app, &token, from).await?;
         polled = app.table.poll(credential, &ask);
     }
-    if let Polled::Ahead(id) = &polled {
-        reread(app, id, from).await?;
+    // Another replica may have written it just now.
+    if matches!(polled, Polled::Ahead(_, true) | Polled::Unassigned) {
+        follow::follow(app).await?;
         polled = app.table.poll(credential, &ask);
     }
     match polled {
@@ -80,8 +81,9 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
         Polled::Pending => Err(auth::pending()),
         Polled::Revoked => Err(auth::revoked()),
         Polled::Duplicate(id, is_new) => Err(duplicate(app, &id, is_new).await?),
-        Polled::Ahead(id) => Err(ahead(app, &id, ask.held_seq).await?),
+        Polled::Ahead(id, is_new) => Err(ahead(app, &id, is_new.then_some(ask.held_seq)).await?),
         Polled::Unassigned => Err(Error::unavailable("Its first assignment is being made.", 2)),
+        Polled::Withheld => Err(Error::unavailable("What every cluster is told is being changed.", 2)),
         Polled::NotModified => Ok(not_modified(app, etag_of(ask.etag))),
         Polled::News(view) => news(app, &view, ask.etag).await,
     }
@@ -91,7 +93,6 @@ fn ask(app: &App, headers: &HeaderMap) -> Ask {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     Ask {
         now_ms: app.clock.now_ms(),
-        half_ms: app.signer.terms().half_ms(),
         start: text(START_HEADER).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0),
         held_seq: text(SEQ_HEADER).and_then(|seq| seq.parse().ok()).unwrap_or(0),
         etag: text(header::IF_NONE_MATCH.as_str()).and_then(held),
@@ -134,17 +135,6 @@ async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> 
     Ok(with_pace(app, answer))
 }
 
-/// The agent holds more than memory does: another replica may have written it just now.
-async fn reread(app: &App, id: &ClusterId, from: IpAddr) -> Result<()> {
-    auth::allow(app, from)?;
-    follow::follow(app).await?;
-    let row = slots::of(&mut *app.db.read().await?, id).await?;
-    if let Some(row) = row {
-        app.table.put(&row);
-    }
-    Ok(())
-}
-
 /// Two agents use one identity: nobody gets anything until a person has chosen.
 async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
     if is_new {
@@ -161,16 +151,16 @@ async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
 }
 
 /// The database is older than the fleet: a restored backup must not roll it back by itself.
-async fn ahead(app: &App, id: &ClusterId, held_seq: u64) -> Result<Error> {
-    let row = slots::of(&mut *app.db.read().await?, id).await?;
-    if row.is_some_and(|row| row.agent_ahead.is_none_or(|noted| noted < held_seq)) {
-        tracing::warn!(cluster = %id, held_seq, "an agent holds a newer assignment than this database");
+async fn ahead(app: &App, id: &ClusterId, new_seq: Option<u64>) -> Result<Error> {
+    if let Some(held_seq) = new_seq {
+        tracing::warn!(cluster = %id, held_seq, "an agent holds an assignment that this database never made");
         let mut tx = app.db.write().await?;
         let change = tx.change();
         clusters::mark_ahead(&mut tx, id, held_seq, change).await?;
         tx.commit().await?;
+        follow::follow(app).await?;
     }
-    let detail = "The agent holds a newer assignment than this api's database, which may be a restored backup. It \
+    let detail = "The agent holds an assignment that this api's database never made: it may be a restored backup. It \
                   keeps what it has until a person has looked: `windlass recover`.";
     Ok(Error::conflict("agent_ahead", detail))
 }

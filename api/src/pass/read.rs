@@ -14,8 +14,10 @@ use crate::routes::services::Service;
 
 /// What is due: all clusters if a service or release changed, else those that changed themselves.
 pub(super) struct Due {
-    /// The catalog that all clusters are to be assigned by, if they are.
-    pub(super) catalog: Option<u64>,
+    /// The catalog that the services were read at.
+    pub(super) catalog: u64,
+    /// Whether all clusters are due.
+    pub(super) is_all: bool,
     services: BTreeMap<ServiceName, ServiceState>,
     after: Option<ClusterId>,
     sets: Sets,
@@ -28,6 +30,8 @@ type Sets = HashMap<Digest, Arc<BTreeSet<ServiceName>>>;
 pub(super) struct Page {
     pub(super) state: FleetState,
     pub(super) rows: BTreeMap<ClusterId, AssignedRow>,
+    /// The catalog that the state is of.
+    pub(super) catalog: u64,
 }
 
 impl Due {
@@ -35,9 +39,16 @@ impl Due {
     pub(super) async fn now(app: &App) -> db::Result<Self> {
         let mut conn = app.db.read().await?;
         let fleet = fleet::get(&mut conn).await?;
-        let catalog = (fleet.catalog > fleet.assigned).then_some(fleet.catalog);
+        let (catalog, is_all) = (fleet.catalog, fleet.catalog > fleet.assigned);
         let services = service_states(&mut conn).await?;
-        Ok(Self { catalog, services, after: None, sets: Sets::new() })
+        Ok(Self { catalog, is_all, services, after: None, sets: Sets::new() })
+    }
+
+    /// Reads the services anew, for the pages that are left: the catalog has changed.
+    pub(super) async fn renew(&mut self, app: &App) -> db::Result<()> {
+        let now = Self::now(app).await?;
+        (self.catalog, self.services) = (now.catalog, now.services);
+        Ok(())
     }
 
     /// The next clusters; none after the last. Their rows are read before what else belongs to them: what changes in
@@ -45,12 +56,13 @@ impl Due {
     pub(super) async fn next(&mut self, app: &App) -> db::Result<Option<Page>> {
         let mut conn = app.db.read().await?;
         let after = self.after.as_ref().map_or("", ClusterId::as_str);
-        let rows = assignment::active(&mut conn, self.catalog.is_none(), after).await?;
+        let rows = assignment::active(&mut conn, !self.is_all, after).await?;
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = Some(last.id.clone());
         let clusters = cluster_states(&mut conn, &rows, &mut self.sets).await?;
         let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-        Ok(Some(Page { state: FleetState { services: self.services.clone(), clusters }, rows }))
+        let state = FleetState { services: self.services.clone(), clusters };
+        Ok(Some(Page { state, rows, catalog: self.catalog }))
     }
 }
 

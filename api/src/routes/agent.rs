@@ -135,7 +135,7 @@ pub(crate) async fn join(
     audited(&mut tx, &app, &who, ("cluster.join", id.as_str()), detail).await?;
     commit(tx, &app, used.approve).await?;
     let state = if used.approve { JoinState::Active } else { JoinState::Pending };
-    let origins = app.signer.terms().origins.clone();
+    let origins = app.table.terms().origins.clone();
     Ok((
         StatusCode::CREATED,
         Json(JoinAnswer { cluster: id, credential: credential.secret().clone(), state, origins }),

@@ -80,8 +80,8 @@ pub struct Cluster {
     /// Since when two agents seem to use its identity; it gets nothing until a person recovers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_since: Option<Timestamp>,
-    /// The sequence that its agent holds, where that is above ours: the database is older than the fleet. It gets
-    /// nothing until a person recovers it.
+    /// The sequence that its agent holds, where this database never issued it: the database is older than the fleet. It
+    /// gets nothing until a person recovers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_ahead: Option<u64>,
 }
@@ -272,7 +272,7 @@ pub(crate) async fn recover(
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &cluster).await?.cluster;
     let now = app.clock.now_ms();
-    let seq = (row.seq.max(row.agent_ahead.unwrap_or(0)) + 1).max(nat(now));
+    let seq = (row.seq.max(row.agent_ahead.unwrap_or(0)) + 1).max(tx.seq());
     let change = tx.change();
     rows_of::recover(&mut tx, &row.id, seq, now, change).await?;
     let did = json!({"duplicate_since": row.duplicate_since, "agent_ahead": row.agent_ahead, "seq": seq});

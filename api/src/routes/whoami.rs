@@ -37,6 +37,6 @@ pub(crate) async fn whoami(admin: Admin, State(app): State<Arc<App>>) -> Json<Wh
         fleet: trust.fleet(),
         root: trust.version(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        origins: app.signer.terms().origins.clone(),
+        origins: app.table.terms().origins.clone(),
     })
 }

@@ -3,9 +3,12 @@
 use cdn::document::Named;
 use cdn::{ClusterId, Digest};
 
-use super::Known;
+use std::sync::Arc;
+
 use super::intern::NONE;
-use crate::db::clusters::slots::SlotRow;
+use super::{Gaps, Known};
+use crate::db::clusters::slots::{Restart, SlotRow};
+use crate::desired::Terms;
 use crate::routes::clusters::ClusterState;
 
 /// Which of the shared values a cluster has.
@@ -37,15 +40,24 @@ pub(super) struct Slot {
     seen: u32,
     seen_written: u32,
     reported: u64,
-    /// The nonces of the agent's last two starts, and how often the earlier one came back.
-    start: u64,
-    start_before: u64,
+    /// The sequence that the agent was seen to hold and that this database never issued; 0 for none.
+    ahead: u64,
+    /// Up to which a person has looked at such sequences.
+    ahead_accepted: u64,
+    /// The nonces of the agent's last two starts, here or at another replica, and how often the earlier one came back.
+    start: u32,
+    start_before: u32,
     returns: u8,
     /// Requests that are being answered, polls aside.
     busy: u8,
     /// What it has spent of its allowance in this minute since 1970.
     spent: u8,
     minute: u32,
+    /// The nonce that the database had when the row was read, and the one that was last given to be written.
+    start_read: u32,
+    start_given: u32,
+    /// It is in the table's list of restarts.
+    is_queued: bool,
     state: State,
     is_duplicate: bool,
     /// The database knows it too.
@@ -74,12 +86,17 @@ impl Default for Slot {
             seen: 0,
             seen_written: 0,
             reported: 0,
+            ahead: 0,
+            ahead_accepted: 0,
             start: 0,
             start_before: 0,
             returns: 0,
             busy: 0,
             spent: 0,
             minute: 0,
+            start_read: 0,
+            start_given: 0,
+            is_queued: false,
             state: State::Free,
             is_duplicate: false,
             duplicate_written: false,
@@ -91,8 +108,6 @@ impl Default for Slot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
     pub(crate) now_ms: i64,
-    /// Half the lifetime of a signed document.
-    pub(crate) half_ms: i64,
     /// The nonce of the agent's start; 0 if it sends none.
     pub(crate) start: u64,
     /// The sequence that the agent holds; 0 for none.
@@ -114,10 +129,12 @@ pub(crate) enum Polled {
     Revoked,
     /// Two agents use this identity; true while the database does not know it.
     Duplicate(ClusterId, bool),
-    /// The agent holds a newer assignment than this.
-    Ahead(ClusterId),
+    /// The agent holds an assignment that this database never made; true while the database does not know it.
+    Ahead(ClusterId, bool),
     /// It has no assignment yet.
     Unassigned,
+    /// There is news, and what every cluster is told beside it is being changed.
+    Withheld,
     /// What it holds is what it should hold.
     NotModified,
     /// Something else.
@@ -135,6 +152,7 @@ pub(crate) struct View {
     pub(crate) set: Named,
     pub(crate) values: Option<Named>,
     pub(crate) extras: String,
+    pub(crate) terms: Arc<Terms>,
 }
 
 pub(super) enum Outcome {
@@ -143,7 +161,7 @@ pub(super) enum Outcome {
 }
 
 impl Slot {
-    pub(super) fn poll(&mut self, ask: &Ask) -> Outcome {
+    pub(super) fn poll(&mut self, ask: &Ask, half_ms: i64, gaps: &Gaps) -> Outcome {
         if self.state == State::Revoked || self.state == State::Free {
             return Outcome::Is(Polled::Revoked);
         }
@@ -151,35 +169,73 @@ impl Slot {
         if self.state == State::Pending {
             return Outcome::Is(Polled::Pending);
         }
-        self.is_duplicate |= self.alternates(ask.start);
+        self.is_duplicate |= self.alternates(short(ask.start));
         if self.is_duplicate {
             return Outcome::Is(Polled::Duplicate(self.id(), !self.duplicate_written));
         }
-        if ask.held_seq > self.seq {
-            return Outcome::Is(Polled::Ahead(self.id()));
+        let is_ahead = self.is_behind(ask.held_seq, gaps);
+        if is_ahead || self.ahead > 0 {
+            return Outcome::Is(Polled::Ahead(self.id(), is_ahead && ask.held_seq > self.ahead));
         }
         if self.seq == 0 || self.refs.set == NONE {
             return Outcome::Is(Polled::Unassigned);
         }
-        let period = ask.now_ms.saturating_sub(self.changed).max(0) / ask.half_ms.max(1);
+        let period = ask.now_ms.saturating_sub(self.changed).max(0) / half_ms.max(1);
         let number = u32::try_from(period).unwrap_or(NONE - 1);
         if number == self.period && ask.etag.is_some_and(|etag| *etag.as_bytes() == self.etag) {
             return Outcome::Is(Polled::NotModified);
         }
-        let issued_ms = self.changed.saturating_add(period.saturating_mul(ask.half_ms));
+        let issued_ms = self.changed.saturating_add(period.saturating_mul(half_ms));
         Outcome::News { period: number, issued_ms }
+    }
+
+    /// Whether this database is behind an agent that holds this: the sequence is above its own, or of a time in which it
+    /// issued none, so that a database before it did. A change of the assignment leaps over what such an agent holds.
+    fn is_behind(&self, held_seq: u64, gaps: &Gaps) -> bool {
+        held_seq > self.seq || (held_seq > self.ahead_accepted && held_seq != self.seq && gaps.have(held_seq))
     }
 
     /// Whether two starts speak in turn: a start that was left comes back twice. One agent that is started anew leaves
     /// its old nonce for ever.
-    fn alternates(&mut self, start: u64) -> bool {
+    fn alternates(&mut self, start: u32) -> bool {
         if start == 0 || start == self.start {
             return false;
         }
-        self.returns = if start == self.start_before { self.returns.saturating_add(1) } else { 0 };
+        let returns = self.returns.saturating_add(1);
+        self.turn_to(start, returns);
+        self.returns >= 2
+    }
+
+    /// A start that spoke to another replica. What that one has written may be late, so that a start which was left seems
+    /// to come back; what comes back here counts.
+    fn hears_of(&mut self, start: u32) {
+        let is_our_own = start == self.start_given || start == self.start_read;
+        if !is_our_own && start != self.start {
+            self.turn_to(start, self.returns);
+        }
+    }
+
+    fn turn_to(&mut self, start: u32, returns: u8) {
+        self.returns = if start == self.start_before { returns } else { 0 };
         self.start_before = self.start;
         self.start = start;
-        self.returns >= 2
+    }
+
+    /// Whether the agent has spoken with a nonce that the database may not know, and that is not in the list yet.
+    pub(super) fn is_to_be_queued(&mut self) -> bool {
+        let is_new = self.state == State::Active && self.start != self.start_read && !self.is_queued;
+        self.is_queued |= is_new;
+        is_new
+    }
+
+    /// What the database does not know; none takes it from the list.
+    pub(super) fn restart(&mut self) -> Option<Restart> {
+        self.is_queued = self.state == State::Active && self.start != self.start_read;
+        if !self.is_queued {
+            return None;
+        }
+        self.start_given = self.start;
+        Some(Restart { id: self.id(), known: self.start_read, now: self.start })
     }
 
     pub(super) fn set_etag(&mut self, view: &View, etag: Digest) {
@@ -204,10 +260,17 @@ impl Slot {
         let seen = row.last_seen.and_then(|at| u32::try_from(at / 1_000).ok()).unwrap_or(0);
         self.seen = self.seen.max(seen);
         self.seen_written = self.seen_written.max(seen);
-        if self.is_duplicate && !row.duplicate {
+        self.ahead = row.agent_ahead.unwrap_or(0);
+        self.ahead_accepted = row.ahead_accepted.unwrap_or(0);
+        if self.duplicate_written && !row.duplicate {
+            // A person has chosen.
             (self.start, self.start_before, self.returns) = (0, 0, 0);
+            self.is_duplicate = false;
+        } else {
+            self.is_duplicate |= row.duplicate;
+            self.hears_of(row.agent_start);
         }
-        self.is_duplicate = row.duplicate;
+        self.start_read = row.agent_start;
         self.duplicate_written = row.duplicate;
         self.state = match row.state {
             ClusterState::Pending => State::Pending,
@@ -297,4 +360,10 @@ impl Slot {
     pub(super) fn token(&self) -> Digest {
         Digest::from_bytes(self.token)
     }
+}
+
+/// As much of a nonce as copies are told by; 0 for none.
+fn short(start: u64) -> u32 {
+    let [a, b, c, d, ..] = start.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }

@@ -3,9 +3,18 @@
 use cdn::document::Named;
 use cdn::{ClusterId, Digest};
 
-use super::{Ask, Polled, Table};
-use crate::db::clusters::slots::SlotRow;
+use super::{Ask, Gaps, Polled, Table};
+use crate::db::clusters::slots::{Restart, SlotRow};
+use crate::desired::Terms;
 use crate::routes::clusters::ClusterState;
+
+fn terms(origin: &str) -> Terms {
+    Terms { origins: vec![origin.to_owned()], lifetime_ms: 86_400_000 }
+}
+
+fn table() -> Table {
+    Table::new(terms("a"), Gaps::default())
+}
 
 fn credential(n: u128) -> Digest {
     Digest::of(&n.to_be_bytes())
@@ -31,6 +40,8 @@ fn row(n: u128) -> SlotRow {
         extras: String::new(),
         duplicate: false,
         agent_ahead: None,
+        ahead_accepted: None,
+        agent_start: 0,
         reported_number: 0,
         last_seen: None,
         change: 1,
@@ -38,12 +49,12 @@ fn row(n: u128) -> SlotRow {
 }
 
 fn ask(etag: Option<Digest>) -> Ask {
-    Ask { now_ms: 2_000, half_ms: 43_200_000, start: 0, held_seq: 7, etag }
+    Ask { now_ms: 2_000, start: 0, held_seq: 7, etag }
 }
 
 #[test]
 fn a_hundred_thousand_clusters_cost_at_most_300_bytes_each() {
-    let table = Table::default();
+    let table = table();
     for n in 0..100_000 {
         table.put(&row(n));
     }
@@ -53,7 +64,7 @@ fn a_hundred_thousand_clusters_cost_at_most_300_bytes_each() {
 
 #[test]
 fn an_etag_counts_until_the_assignment_or_the_half_lifetime_changes() {
-    let table = Table::default();
+    let table = table();
     table.put(&row(1));
     let etag = Digest::of(b"payload");
     let Polled::News(view) = table.poll(credential(1), &ask(Some(etag))) else {
@@ -73,7 +84,7 @@ fn an_etag_counts_until_the_assignment_or_the_half_lifetime_changes() {
 
 #[test]
 fn credentials_come_and_go_with_their_rows() {
-    let table = Table::default();
+    let table = table();
     table.put(&SlotRow { next_credential: Some(credential(2)), ..row(1) });
     assert!(matches!(table.poll(credential(2), &ask(None)), Polled::Next));
     table.put(&SlotRow { credential: credential(2), ..row(1) });
@@ -87,11 +98,84 @@ fn credentials_come_and_go_with_their_rows() {
 
 #[test]
 fn who_was_seen_is_given_once_and_coarsely() {
-    let table = Table::default();
+    let table = table();
     table.put(&row(1));
     table.poll(credential(1), &Ask { now_ms: 700_000, ..ask(None) });
     assert_eq!(table.seen(600_000), [(id(1), 700_000)]);
     table.poll(credential(1), &Ask { now_ms: 900_000, ..ask(None) });
     assert_eq!(table.seen(600_000), []);
     assert_eq!(table.seen(0), [(id(1), 900_000)]);
+}
+
+#[test]
+fn i9_a_sequence_of_a_time_without_writes_is_of_a_database_that_is_lost() {
+    let table = Table::new(terms("a"), Gaps::new(vec![(100, 200)]));
+    let row = SlotRow { seq: 300, ..row(1) };
+    table.put(&row);
+    let poll = |held_seq| table.poll(credential(1), &Ask { held_seq, ..ask(None) });
+    // The first one is of before, the next three are at the ends and after; however many came in between.
+    for issued in [0, 90, 100, 200, 250, 300] {
+        assert!(matches!(poll(issued), Polled::News(_)), "{issued}");
+    }
+    for lost in [101, 199, 301] {
+        assert!(matches!(poll(lost), Polled::Ahead(_, true)), "{lost}");
+    }
+    table.put(&SlotRow { agent_ahead: Some(150), ..row.clone() });
+    for held in [0, 150, 300] {
+        assert!(matches!(poll(held), Polled::Ahead(_, false)), "the mark stands, whatever is held: {held}");
+    }
+    table.put(&SlotRow { ahead_accepted: Some(150), ..row.clone() });
+    for held in [0, 120, 150, 300] {
+        assert!(matches!(poll(held), Polled::News(_)), "a person has looked: {held}");
+    }
+    assert!(matches!(poll(151), Polled::Ahead(_, true)), "another agent's, or of another backup");
+}
+
+#[test]
+fn other_terms_are_told_once_all_rows_belong_to_them() {
+    let table = table();
+    table.put(&row(1));
+    let etag = Digest::of(b"payload");
+    let Polled::News(view) = table.poll(credential(1), &ask(None)) else { panic!("the first document") };
+    table.set_etag(&view, etag);
+    table.withhold_unless(&terms("b"));
+    table.put(&SlotRow { seq: 8, ..row(1) });
+    assert!(matches!(table.poll(credential(1), &ask(Some(etag))), Polled::Withheld));
+    table.tell(terms("b"));
+    let Polled::News(view) = table.poll(credential(1), &ask(Some(etag))) else { panic!("other terms") };
+    assert_eq!((view.seq, &view.terms.origins), (8, &vec!["b".to_owned()]));
+}
+
+/// What two replicas hear of each other by the database, as far as one of them sees it.
+#[test]
+fn d9_a_copy_that_polls_another_replica_is_told_from_a_restart() {
+    let table = table();
+    let poll = |start| table.poll(credential(1), &Ask { start, ..ask(None) });
+    let row_with = |agent_start| table.put(&SlotRow { agent_start, ..row(1) });
+    row_with(0);
+    assert!(matches!(poll(7), Polled::News(_)));
+    let restart = |known, now| vec![Restart { id: id(1), known, now }];
+    assert_eq!(table.restarts(), restart(0, 7));
+    assert_eq!(table.restarts(), restart(0, 7), "until the row says so");
+    row_with(7);
+    assert_eq!(table.restarts(), []);
+    // Started anew, and then seen by the other replica alone, and here again.
+    poll(8);
+    row_with(8);
+    row_with(9);
+    poll(9);
+    assert_eq!(table.restarts(), [], "the row says so already");
+    assert!(matches!(poll(9), Polled::News(_)));
+    // A copy speaks to the other replica, and each of the two comes back.
+    for _ in 0..2 {
+        row_with(10);
+        poll(9);
+        assert_eq!(table.restarts(), restart(10, 9));
+        row_with(9);
+    }
+    assert!(matches!(poll(9), Polled::Duplicate(_, true)));
+    table.put(&SlotRow { agent_start: 9, duplicate: true, ..row(1) });
+    assert!(matches!(poll(9), Polled::Duplicate(_, false)));
+    row_with(9);
+    assert!(matches!(poll(9), Polled::News(_)), "a person has chosen");
 }

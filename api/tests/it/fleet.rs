@@ -14,6 +14,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use sqlx::Connection;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,13 @@ pub(crate) struct Fleet {
     pub(crate) url: String,
     arguments: Vec<String>,
     running: Option<(Running, CancellationToken)>,
+}
+
+/// Which way a database is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    Away,
+    Back,
 }
 
 /// An answer, read.
@@ -191,6 +199,48 @@ impl Fleet {
         let (running, _) = self.running.as_ref().unwrap();
         let url = format!("http://{}/readyz", running.observe.unwrap());
         Said::read(self.http.get(url).send().await.unwrap()).await
+    }
+
+    /// Copies the database of an api that is stopped, or puts the copy in its place.
+    pub(crate) async fn copy_database(&self, copy: Copied) {
+        let Some((_, name)) =
+            self.database.rsplit_once('/').filter(|_| self.database.starts_with("postgres"))
+        else {
+            let (mut from, mut to) = (self.path("api.db"), self.path("backup.db"));
+            if copy == Copied::Back {
+                std::mem::swap(&mut from, &mut to);
+            }
+            std::fs::copy(from, to).unwrap();
+            assert!(
+                !self.path("api.db-wal").exists(),
+                "an api that has ended leaves nothing beside its file"
+            );
+            return;
+        };
+        let postgres = testbed::Postgres::shared().await.unwrap();
+        let mut names = [name.to_owned(), format!("{name}_backup")];
+        if copy == Copied::Back {
+            names.reverse();
+            postgres.sql("postgres", &format!("drop database {name} with (force)")).await.unwrap();
+        }
+        let sql = format!("create database {} template {}", names[1], names[0]);
+        // The server may still be ending the sessions of the api.
+        for _ in 0..200 {
+            if postgres.sql("postgres", &sql).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("{sql} fails for ten seconds");
+    }
+
+    /// Runs SQL in the database.
+    pub(crate) async fn sql(&self, sql: &'static str) {
+        let is_postgres = self.database.starts_with("postgres");
+        let url = if is_postgres { self.database.clone() } else { format!("sqlite://{}", self.database) };
+        let mut conn = sqlx::AnyConnection::connect(&url).await.unwrap();
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> Said {

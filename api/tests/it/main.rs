@@ -37,5 +37,6 @@ mod people;
 mod poll;
 mod program;
 mod recovery;
+mod replicas;
 mod roots;
 mod services;

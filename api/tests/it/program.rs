@@ -11,6 +11,18 @@ use crate::fleet::Fleet;
 /// The program on the same folder and database as a fleet whose own api is stopped.
 async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
     fleet.stop().await;
+    let (process, url, observe) = started(fleet, more).await;
+    fleet.url = url;
+    (process, observe)
+}
+
+/// The program as another replica of a fleet, and where it serves.
+pub(crate) async fn beside(fleet: &Fleet) -> (Process, String) {
+    let (process, url, _) = started(fleet, &[]).await;
+    (process, url)
+}
+
+async fn started(fleet: &Fleet, more: &[&str]) -> (Process, String, String) {
     let (port, shown) = (free_port().unwrap(), free_port().unwrap());
     let observe = format!("http://127.0.0.1:{shown}");
     let listen = format!("--listen=127.0.0.1:{port}");
@@ -22,8 +34,7 @@ async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
         .start(Ready::Http(format!("{observe}/readyz")))
         .await
         .unwrap();
-    fleet.url = format!("http://127.0.0.1:{port}");
-    (process, observe)
+    (process, format!("http://127.0.0.1:{port}"), observe)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

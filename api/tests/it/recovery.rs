@@ -1,6 +1,10 @@
 //! What only a person resolves: two agents with one identity, and a database that is older than the fleet.
 
+use std::time::Duration;
+
 use serde_json::json;
+
+use crate::fleet::Copied;
 
 on_both! {
     async fn d9_two_agents_with_one_identity_are_told_nothing_until_a_person_has_chosen(fleet) {
@@ -42,5 +46,68 @@ on_both! {
         let after = agent.has_news(&fleet).await;
         assert!(after.desired.seq > ahead, "above what the agent held");
         assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("agent_ahead"), None);
+    }
+
+    /// Whatever happens before a person has looked: other origins, the release that the database lacks, and another one.
+    /// Each is a sequence above all that the lost database has issued.
+    async fn i9_k4_a_restored_database_rolls_nothing_back_however_much_changes_before_a_person_looks(fleet) {
+        let mut fleet = fleet;
+        let hour = Duration::from_hours(1);
+        let selector = json!({"matchLabels": {"env": "prod"}});
+        fleet.global("web", selector.clone()).await;
+        fleet.global("tides", selector).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        let mut away = fleet.join("site-2", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        away.has_news(&fleet).await;
+        fleet.clock.advance(hour);
+        fleet.stop().await;
+        fleet.copy_database(Copied::Away).await;
+        fleet.start(&[]).await;
+        fleet.clock.advance(hour);
+        let two = fleet.publish(&publisher, "default/web", 2).await;
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.release("default/web"), Some(two));
+
+        fleet.clock.advance(hour);
+        fleet.stop().await;
+        fleet.copy_database(Copied::Back).await;
+        fleet.start(&["--origins=https://elsewhere.example.com"]).await;
+        fleet.clock.advance(hour);
+        fleet.publish(&publisher, "default/tides", 1).await;
+        let assigned = fleet.get("/v1/clusters/site-1").await.ok();
+        assert!(assigned["seq"].as_u64().unwrap() > held.desired.seq, "leapt over: {assigned}");
+        agent.is_refused(&fleet, 409, "agent_ahead").await;
+        let seen = fleet.get("/v1/clusters/site-1").await.ok();
+        assert_eq!(seen["agent_ahead"], held.desired.seq);
+        let three = fleet.publish(&publisher, "default/web", 3).await;
+        fleet.stop().await;
+        fleet.start(&[]).await;
+        agent.is_refused(&fleet, 409, "agent_ahead").await;
+        let still = fleet.get("/v1/clusters/site-1").await.ok();
+        assert_eq!(still["seq"], seen["seq"], "and assigned nothing");
+        // Who was away all the time is behind by as many sequences, and holds one that this database has issued.
+        assert_eq!(away.has_news(&fleet).await.release("default/web"), Some(three));
+
+        fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
+        let after = agent.has_news(&fleet).await;
+        assert_eq!(after.release("default/web"), Some(three));
+        assert!(after.desired.seq > held.desired.seq);
+    }
+
+    async fn i8_an_api_runs_on_the_tables_of_a_newer_one(fleet) {
+        let mut fleet = fleet;
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        fleet.sql("alter table clusters add column later bigint").await;
+        fleet.sql("create table later_things (id bigint not null)").await;
+        fleet.sql("insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                   select 9999, 'later', success, checksum, 0 from _sqlx_migrations where version = 1").await;
+        fleet.stop().await;
+        fleet.start(&[]).await;
+        agent.has_no_news(&fleet).await;
+        fleet.join("site-2", json!({})).await.has_news(&fleet).await;
     }
 }

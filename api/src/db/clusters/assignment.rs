@@ -1,13 +1,13 @@
 //! What clusters are assigned: what a pass reads of them, and what it writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cdn::document::{Named, ProjectValues};
 use cdn::{ClusterId, Digest, ProjectName};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::super::{BATCH, Conn, Result, int, json, maybe, nat, rows, text};
+use super::super::{BATCH, Conn, Result, Write, int, json, maybe, nat, rows, text};
 
 /// What a pass reads of an active cluster.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ pub(crate) struct AssignedRow {
     pub(crate) stale: bool,
     pub(crate) change: i64,
 }
+
+const SELECT: &str =
+    "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
+                      from clusters";
 
 impl FromRow<'_, AnyRow> for AssignedRow {
     fn from_row(row: &AnyRow) -> Result<Self> {
@@ -43,13 +47,13 @@ impl FromRow<'_, AnyRow> for AssignedRow {
     }
 }
 
-/// A page of the active clusters, by id: of all, or of those whose own inputs changed.
+/// A page of the active clusters, by id: of all, or of those whose own inputs changed. One whose agent is ahead of this
+/// database is left to a person.
 pub(crate) async fn active(conn: &mut Conn, only_stale: bool, after: &str) -> Result<Vec<AssignedRow>> {
     // The condition on `stale` is a literal, as the partial index has it.
     let which = if only_stale { "and stale = 1" } else { "" };
     let sql = format!(
-        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
-         from clusters where state = 'active' {which} and id > $1 order by id limit $2"
+        "{SELECT} where state = 'active' and agent_ahead is null {which} and id > $1 order by id limit $2"
     );
     let limit = i64::try_from(2 * BATCH).unwrap_or(i64::MAX);
     sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await
@@ -57,10 +61,8 @@ pub(crate) async fn active(conn: &mut Conn, only_stale: bool, after: &str) -> Re
 
 /// The same of one cluster, whatever its state.
 pub(crate) async fn one(conn: &mut Conn, id: &ClusterId) -> Result<Option<AssignedRow>> {
-    let sql =
-        "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
-               from clusters where id = $1";
-    sqlx::query_as(sql).bind(id.as_str()).fetch_optional(conn).await
+    let sql = format!("{SELECT} where id = $1");
+    sqlx::query_as(AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(conn).await
 }
 
 /// A cluster's new assignment, and the change that it was computed from.
@@ -68,7 +70,6 @@ pub(crate) async fn one(conn: &mut Conn, id: &ClusterId) -> Result<Option<Assign
 pub(crate) struct Assigned {
     pub(crate) id: ClusterId,
     pub(crate) read_at_change: i64,
-    pub(crate) seq: u64,
     pub(crate) set: Named,
     pub(crate) values: Option<Named>,
     pub(crate) extras: String,
@@ -76,15 +77,15 @@ pub(crate) struct Assigned {
 
 /// Writes assignments. A cluster that was changed by somebody else meanwhile keeps what it has; the count of those
 /// written tells.
-pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change: i64) -> Result<usize> {
+pub(crate) async fn write(tx: &mut Write, all: &[Assigned], now_ms: i64) -> Result<usize> {
     let mut written = 0;
     for part in all.chunks(BATCH) {
-        let list = rows(part.len(), 8);
-        let (now, number) = (part.len() * 8 + 1, part.len() * 8 + 2);
+        let list = rows(part.len(), 7);
+        let [now, change, seq] = [1, 2, 3].map(|n| part.len() * 7 + n);
         let sql = format!(
-            "update clusters set seq = v.column3, set_digest = v.column4, set_length = v.column5,
-               values_digest = v.column6, values_length = v.column7, extras = v.column8,
-               changed_at = ${now}, stale = 0, change = ${number}
+            "update clusters set set_digest = v.column3, set_length = v.column4, values_digest = v.column5,
+               values_length = v.column6, extras = v.column7, changed_at = ${now}, stale = 0, change = ${change},
+               seq = case when clusters.seq + 1 > ${seq} then clusters.seq + 1 else ${seq} end
              from (values {list}) as v where clusters.id = v.column1 and clusters.change = v.column2"
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
@@ -92,14 +93,13 @@ pub(crate) async fn write(conn: &mut Conn, all: &[Assigned], now_ms: i64, change
             query = query
                 .bind(one.id.as_str())
                 .bind(one.read_at_change)
-                .bind(int(one.seq))
                 .bind(one.set.digest.to_string())
                 .bind(int(one.set.length))
                 .bind(one.values.map(|values| values.digest.to_string()))
                 .bind(one.values.map(|values| int(values.length)))
                 .bind(one.extras.as_str());
         }
-        let done = query.bind(now_ms).bind(change).execute(&mut *conn).await?;
+        let done = query.bind(now_ms).bind(tx.change()).bind(int(tx.seq())).execute(&mut **tx).await?;
         written += usize::try_from(done.rows_affected()).unwrap_or(0);
     }
     Ok(written)
@@ -122,6 +122,27 @@ pub(crate) async fn confirm(conn: &mut Conn, all: &[(ClusterId, i64)]) -> Result
         written += usize::try_from(done.rows_affected()).unwrap_or(0);
     }
     Ok(written)
+}
+
+/// Those of these clusters that nobody has changed since they were read.
+pub(crate) async fn as_read(conn: &mut Conn, all: &[(ClusterId, i64)]) -> Result<BTreeSet<ClusterId>> {
+    let mut found = BTreeSet::new();
+    for part in all.chunks(BATCH) {
+        let sql = format!(
+            "select clusters.id from clusters join (values {}) as v
+             on clusters.id = v.column1 and clusters.change = v.column2",
+            rows(part.len(), 2)
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+        for (id, change) in part {
+            query = query.bind(id.as_str()).bind(*change);
+        }
+        let rows: Vec<(String,)> = query.fetch_all(&mut *conn).await?;
+        for row in rows {
+            found.insert(text(&row.0)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The sets that clusters are assigned.

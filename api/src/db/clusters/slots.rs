@@ -22,15 +22,16 @@ pub(crate) struct SlotRow {
     pub(crate) extras: String,
     pub(crate) duplicate: bool,
     pub(crate) agent_ahead: Option<u64>,
+    pub(crate) ahead_accepted: Option<u64>,
+    pub(crate) agent_start: u32,
     pub(crate) reported_number: u64,
     pub(crate) last_seen: Option<i64>,
     pub(crate) change: i64,
 }
 
-const COLUMNS: &str =
-    "select id, state, credential, next_credential, seq, changed_at, set_digest, set_length,
-       values_digest, values_length, extras, duplicate_since, agent_ahead, reported_number, last_seen, change
-     from clusters";
+const SELECT: &str = "select id, state, credential, next_credential, seq, changed_at, set_digest, set_length,
+       values_digest, values_length, extras, duplicate_since, agent_ahead, ahead_accepted, agent_start,
+       reported_number, last_seen, change from clusters";
 
 fn named(row: &AnyRow, digest: &str, length: &str) -> Result<Option<Named>> {
     let digest: Option<Digest> = maybe(row.try_get::<Option<String>, _>(digest)?.as_deref())?;
@@ -52,6 +53,8 @@ impl FromRow<'_, AnyRow> for SlotRow {
             extras: row.try_get("extras")?,
             duplicate: row.try_get::<Option<i64>, _>("duplicate_since")?.is_some(),
             agent_ahead: row.try_get::<Option<i64>, _>("agent_ahead")?.map(nat),
+            ahead_accepted: row.try_get::<Option<i64>, _>("ahead_accepted")?.map(nat),
+            agent_start: u32::try_from(row.try_get::<i64, _>("agent_start")?).unwrap_or(0),
             reported_number: nat(row.try_get("reported_number")?),
             last_seen: row.try_get("last_seen")?,
             change: row.try_get("change")?,
@@ -61,7 +64,7 @@ impl FromRow<'_, AnyRow> for SlotRow {
 
 /// A page of the clusters that changed after this place in the change log.
 pub(crate) async fn since(conn: &mut Conn, change: i64, id: &str) -> Result<Vec<SlotRow>> {
-    let sql = format!("{COLUMNS} where (change, id) > ($1, $2) order by change, id limit $3");
+    let sql = format!("{SELECT} where (change, id) > ($1, $2) order by change, id limit $3");
     let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
     sqlx::query_as(AssertSqlSafe(sql)).bind(change).bind(id).bind(limit).fetch_all(conn).await
 }
@@ -75,14 +78,8 @@ pub(crate) async fn departed_since(conn: &mut Conn, change: i64) -> Result<Vec<C
 
 /// The cluster that a credential belongs to, also one that was handed out and not used yet.
 pub(crate) async fn of_credential(conn: &mut Conn, hash: Digest) -> Result<Option<SlotRow>> {
-    let sql = format!("{COLUMNS} where credential = $1 or next_credential = $1");
+    let sql = format!("{SELECT} where credential = $1 or next_credential = $1");
     sqlx::query_as(AssertSqlSafe(sql)).bind(hash.to_string()).fetch_optional(conn).await
-}
-
-/// One cluster, afresh.
-pub(crate) async fn of(conn: &mut Conn, id: &ClusterId) -> Result<Option<SlotRow>> {
-    let sql = format!("{COLUMNS} where id = $1");
-    sqlx::query_as(AssertSqlSafe(sql)).bind(id.as_str()).fetch_optional(conn).await
 }
 
 /// Writes down when clusters were last seen. Does not count as a change.
@@ -98,6 +95,34 @@ pub(crate) async fn seen(conn: &mut Conn, seen: &[(ClusterId, i64)]) -> Result<(
             query = query.bind(id.as_str()).bind(*at);
         }
         query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// An agent that spoke with another nonce than the one that the database knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Restart {
+    pub(crate) id: ClusterId,
+    /// What the database knows, as far as memory knows that.
+    pub(crate) known: u32,
+    pub(crate) now: u32,
+}
+
+/// Writes down which start of each agent spoke last, for the other replicas. One that another replica has written
+/// meanwhile stays: which of the two was later is not known here, and memory hears of it.
+pub(crate) async fn restarted(conn: &mut Conn, all: &[Restart], change: i64) -> Result<()> {
+    for part in all.chunks(BATCH) {
+        let sql = format!(
+            "update clusters set agent_start = v.column3, change = ${} from (values {}) as v
+             where clusters.id = v.column1 and clusters.agent_start = v.column2",
+            part.len() * 3 + 1,
+            rows(part.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for one in part {
+            query = query.bind(one.id.as_str()).bind(i64::from(one.known)).bind(i64::from(one.now));
+        }
+        query.bind(change).execute(&mut *conn).await?;
     }
     Ok(())
 }

@@ -1,0 +1,206 @@
+//! Several replicas on one database: what one of them did is never undone by another that was slow, and all of them tell
+//! one document a sequence.
+
+use std::time::Duration;
+
+use reqwest::RequestBuilder;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+use testbed::Process;
+use tokio::task::JoinSet;
+
+use crate::agent::{Agent, Polled};
+use crate::fleet::Fleet;
+use crate::program::beside;
+
+/// A replica that stands still in the middle of a pass, while another one serves.
+struct Slow {
+    process: Process,
+    url: String,
+    /// Has the table of sets locked, so that every pass waits once it has read services and clusters.
+    lock: PgConnection,
+}
+
+impl Slow {
+    async fn start(fleet: &Fleet) -> Self {
+        let (process, url) = beside(fleet).await;
+        let lock = PgConnection::connect(&fleet.database).await.unwrap();
+        Self { process, url, lock }
+    }
+
+    /// Lets the slow replica begin a pass by the first request, and the other one overtake it by the second.
+    async fn is_overtaken(&mut self, first: RequestBuilder, second: RequestBuilder) {
+        self.lock("begin").await;
+        self.lock("lock table documents in access exclusive mode").await;
+        let (mut slow, mut fast) = (JoinSet::new(), JoinSet::new());
+        slow.spawn(first.send());
+        let waiting = "select count(*) from pg_locks where not granted and relation = 'documents'::regclass";
+        self.until(waiting, 1).await;
+        self.process.pause().unwrap();
+        let catalog = self.number("select catalog from fleet").await;
+        fast.spawn(second.send());
+        self.until("select catalog from fleet", catalog + 1).await;
+        self.lock("rollback").await;
+        assert!(fast.join_all().await.into_iter().all(|said| said.unwrap().status().is_success()));
+        self.process.resume().unwrap();
+        assert!(slow.join_all().await.into_iter().all(|said| said.unwrap().status().is_success()));
+    }
+
+    async fn lock(&mut self, sql: &'static str) {
+        sqlx::query(sql).execute(&mut self.lock).await.unwrap();
+    }
+
+    async fn number(&mut self, sql: &'static str) -> i64 {
+        sqlx::query_as::<_, (i64,)>(sql).fetch_one(&mut self.lock).await.unwrap().0
+    }
+
+    async fn until(&mut self, sql: &'static str, least: i64) {
+        for _ in 0..500 {
+            if self.number(sql).await >= least {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{sql} stays below {least}");
+    }
+
+    /// Whatever it had begun is over: it serves who joins there after that, and no service changes by it.
+    async fn goes_on(&mut self, fleet: &mut Fleet) {
+        let here = std::mem::replace(&mut fleet.url, self.url.clone());
+        fleet.join("late", json!({})).await;
+        fleet.url = here;
+    }
+}
+
+fn prod() -> serde_json::Value {
+    json!({"matchLabels": {"env": "prod"}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h12_a_pass_that_began_before_an_undo_does_not_take_it_back() {
+    let mut fleet = Fleet::on_postgres().await;
+    fleet.global("web", prod()).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    let one = fleet.publish(&publisher, "default/web", 1).await;
+    let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+    let before = agent.has_news(&fleet).await;
+    let mut slow = Slow::start(&fleet).await;
+    let release = fleet.http.post(format!("{}/v1/releases", slow.url)).bearer_auth(&publisher);
+    let undo = fleet.http.post(format!("{}/v1/services/default/web/undo", fleet.url));
+    let undo = undo.bearer_auth(&fleet.admin);
+    slow.is_overtaken(release.body(fleet.release("default/web", 2)), undo).await;
+    slow.goes_on(&mut fleet).await;
+    assert_eq!(
+        fleet.get("/v1/clusters/site-1").await.ok()["seq"],
+        before.desired.seq,
+        "nothing was assigned"
+    );
+    assert_eq!(fleet.get("/v1/services/default/web").await.ok()["release"], json!(one));
+    for url in [fleet.url.clone(), slow.url.clone()] {
+        fleet.url = url;
+        agent.has_no_news(&fleet).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h12_a_pass_of_one_cluster_that_began_before_its_service_left_does_not_bring_it() {
+    let mut fleet = Fleet::on_postgres().await;
+    fleet.global("web", prod()).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    fleet.publish(&publisher, "default/web", 1).await;
+    let mut agent = fleet.join("site-1", json!({"env": "test"})).await;
+    let before = agent.has_news(&fleet).await;
+    assert!(before.services().is_empty());
+    let mut slow = Slow::start(&fleet).await;
+    let patch = fleet.http.patch(format!("{}/v1/clusters/site-1", slow.url)).bearer_auth(&fleet.admin);
+    let put =
+        fleet.http.put(format!("{}/v1/global-services/default/web", fleet.url)).bearer_auth(&fleet.admin);
+    let elsewhere = json!({"source": "repo", "path": "web", "namespace": "app",
+        "selector": {"matchLabels": {"env": "else"}}});
+    slow.is_overtaken(patch.json(&json!({"labels": {"env": "prod"}})), put.json(&elsewhere)).await;
+    slow.goes_on(&mut fleet).await;
+    assert_eq!(
+        fleet.get("/v1/clusters/site-1").await.ok()["seq"],
+        before.desired.seq,
+        "nothing was assigned"
+    );
+    agent.has_no_news(&fleet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_that_were_started_with_other_origins_tell_one_document() {
+    let mut fleet = Fleet::on_postgres().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    let before = agent.has_news(&fleet).await.desired;
+    let (newer, stop) = fleet.another(&["--origins=https://elsewhere.example.com"]).await;
+    let older = std::mem::replace(&mut fleet.url, format!("http://{}", newer.address));
+    let after = agent.has_news(&fleet).await.desired;
+    assert!(after.seq > before.seq && after.origins.len() > before.origins.len(), "{after:?}");
+    // The one that was there before says the same, by its own signature.
+    fleet.url = older;
+    agent.has_no_news(&fleet).await;
+    let (held, etag) = (agent.held.take(), agent.has_news(&fleet).await.desired);
+    assert_eq!(held.unwrap().desired, etag);
+    assert_eq!(fleet.get("/v1/whoami").await.ok()["origins"], json!(after.origins));
+    stop.cancel();
+    newer.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d9_two_agents_that_each_poll_a_replica_of_their_own_are_told_apart() {
+    let mut fleet = Fleet::on_postgres().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let mut copy = agent.twin();
+    "00000000000000b2".clone_into(&mut copy.start);
+    let (other, stop) = fleet.another(&[]).await;
+    let urls = [fleet.url.clone(), format!("http://{}", other.address)];
+    let mut refused = 0;
+    for _ in 0..300 {
+        refused = 0;
+        for (one, url) in [&mut agent, &mut copy].into_iter().zip(&urls) {
+            fleet.url.clone_from(url);
+            refused += u32::from(is_refused(one, &fleet).await);
+        }
+        if refused == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(refused, 2, "neither is told anything new");
+    assert!(fleet.get("/v1/clusters/site-1").await.ok()["duplicate_since"].is_string());
+    fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
+    copy.has_news(&fleet).await;
+    stop.cancel();
+    other.wait().await.unwrap();
+}
+
+async fn is_refused(agent: &mut Agent, fleet: &Fleet) -> bool {
+    match agent.poll(fleet).await {
+        Polled::NotModified => false,
+        Polled::Refused(said) => {
+            said.refused(409, "duplicate_identity");
+            true
+        }
+        Polled::News => panic!("there is no news"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_restarted_often_between_two_replicas_is_no_duplicate() {
+    let mut fleet = Fleet::on_postgres().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let (other, stop) = fleet.another(&[]).await;
+    let urls = [fleet.url.clone(), format!("http://{}", other.address)];
+    for round in 0..60_usize {
+        // Now here, now there, and anew now and then: before, while and after the replicas hear of each other.
+        agent.start = format!("{:016x}", round / 7 + 1);
+        fleet.url.clone_from(&urls[round % 3 % 2]);
+        agent.has_no_news(&fleet).await;
+        tokio::time::sleep(Duration::from_millis(70)).await;
+    }
+    assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("duplicate_since"), None);
+    stop.cancel();
+    other.wait().await.unwrap();
+}
