@@ -50,6 +50,8 @@ async fn h6_polls_are_answered_while_the_database_is_frozen() -> Result<()> {
     let polls = rig.wire.since(mark, "/v1/desired");
     let answers: Vec<u16> = polls.iter().map(|poll| poll.reply.status).collect();
     ensure!(answers.iter().all(|status| *status == 304), "{answers:?}");
+    let ready = rig.readiness().await?;
+    ensure!(ready == 200, "a probe that fails now takes every replica out of its Service: {ready}");
     site.target.delete(&web.notice).await?;
     rig.until("drift is repaired meanwhile", async || site.target.get(&web.notice).await).await?;
     database.resume()?;
