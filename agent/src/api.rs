@@ -34,12 +34,12 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// An answer, but a refusal.
-    #[error("the api answers {status}{}", reason(.problem.as_ref()))]
+    #[error("the api answers {status}{}", reason(.problem.as_deref()))]
     Refused {
         /// The status.
         status: StatusCode,
         /// Why, where it says so.
-        problem: Option<Problem>,
+        problem: Option<Box<Problem>>,
         /// How long it asks to wait.
         wait: Option<Duration>,
     },
@@ -136,6 +136,6 @@ fn read<T: serde::de::DeserializeOwned>(answer: &Response) -> Result<T, ApiError
 }
 
 fn refused(answer: &Response) -> ApiError {
-    let problem = json::document::<Problem>(&answer.body).ok();
+    let problem = json::document::<Problem>(&answer.body).ok().map(Box::new);
     ApiError::Refused { status: answer.status, problem, wait: answer.retry_after() }
 }

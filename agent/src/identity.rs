@@ -26,7 +26,7 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Joining {
     /// The digest of the join token.
-    pub token: Digest,
+    pub(crate) token: Digest,
     /// The cluster's own key, as the text of a key file.
-    pub key: Secret,
+    pub(crate) key: Secret,
 }

@@ -26,15 +26,15 @@ pub(crate) async fn identity(
     client: &Client,
 ) -> anyhow::Result<(Identity, bool)> {
     let root = operators_root(settings)?;
-    let held = match state.with(State::identity).await {
-        Ok(held) => held,
+    let known = match state.with(State::identity).await {
+        Ok(known) => known,
         Err(error) if settings.join_token_file.is_some() => {
             tracing::warn!(%error, "joining anew");
             None
         }
         Err(error) => bail!("{error}; give --join-token-file to join anew, or restore the state folder"),
     };
-    if let Some(identity) = held {
+    if let Some(identity) = known {
         check_root(root, identity.fleet)?;
         return Ok((identity, false));
     }

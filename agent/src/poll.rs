@@ -109,7 +109,7 @@ enum Event {
     /// It is time to hand over what has come so far.
     Tell,
     /// Something has come.
-    Came(Came),
+    Came(Box<Came>),
 }
 
 impl Poller {
@@ -202,7 +202,7 @@ impl Poller {
         };
         let poll = (!self.way.is_asking()).then_some(self.pace.poll);
         tokio::select! {
-            came = self.way.next() => Event::Came(came),
+            came = self.way.next() => Event::Came(Box::new(came)),
             () = at(poll) => Event::Poll,
             () = at(self.pace.look) => Event::Look,
             () = at(self.pace.tell) => Event::Tell,
@@ -217,7 +217,7 @@ impl Poller {
                 self.publish().await;
                 self.pace.told(self.way.is_fetching());
             }
-            Event::Came(came) => self.came(came).await,
+            Event::Came(came) => self.came(*came).await,
         }
     }
 

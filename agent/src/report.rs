@@ -47,10 +47,12 @@ impl Reporter {
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut backoff = schedule::Backoff::new(Duration::from_secs(2), LONGEST);
         loop {
-            let panicked = |_| Err(ApiError::Unreadable("making the report panicked".to_owned()));
             let sent = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                sent = AssertUnwindSafe(Box::pin(self.say())).catch_unwind() => sent.unwrap_or_else(panicked),
+                sent = AssertUnwindSafe(Box::pin(self.say())).catch_unwind() => match sent {
+                    Ok(sent) => sent,
+                    Err(_) => Err(ApiError::Unreadable("making the report panicked".to_owned())),
+                },
             };
             let mut wait = SPACING;
             match sent {

@@ -25,8 +25,8 @@ impl Poller {
     pub(super) async fn take_up_with_trust(&mut self) {
         let Some(trust) = self.trust.clone() else { return };
         let trusted = self.trusted.clone();
-        let held = self.state.with(move |state| state.resume(&trust, &trusted)).await;
-        let Some((snapshot, payload)) = held else { return };
+        let believed = self.state.with(move |state| state.resume(&trust, &trusted)).await;
+        let Some((snapshot, payload)) = believed else { return };
         self.origins = self.origins_of(&snapshot.desired().origins);
         for entry in &snapshot.set().services {
             if let Some(loaded) = self.reload(entry).await {

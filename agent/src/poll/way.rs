@@ -102,9 +102,13 @@ impl Way {
         asked: impl Future<Output = Result<(Polled, Option<Duration>), ApiError>> + Send + 'static,
     ) {
         self.asking = true;
-        let panicked = |_| Err(ApiError::Unreadable(PANICKED.to_owned()));
         let asked = AssertUnwindSafe(asked).catch_unwind();
-        self.tasks.spawn(async move { Sent::Answer(asked.await.unwrap_or_else(panicked)) });
+        self.tasks.spawn(async move {
+            match asked.await {
+                Ok(answer) => Sent::Answer(answer),
+                Err(_) => Sent::Answer(Err(ApiError::Unreadable(PANICKED.to_owned()))),
+            }
+        });
     }
 
     /// The documents of an assignment. Those of an earlier one end, unless they are the same.
@@ -121,10 +125,13 @@ impl Way {
             }
             task.abort();
         }
-        let panicked = |_| Err(Held::cluster(HoldReason::BundleRefused, PANICKED));
         let documents = AssertUnwindSafe(documents).catch_unwind();
-        let task =
-            self.tasks.spawn(async move { Sent::Documents(names, documents.await.unwrap_or_else(panicked)) });
+        let task = self.tasks.spawn(async move {
+            match documents.await {
+                Ok(documents) => Sent::Documents(names, documents),
+                Err(_) => Sent::Documents(names, Err(Held::cluster(HoldReason::BundleRefused, PANICKED))),
+            }
+        });
         self.opening = Some((opening, task));
     }
 
@@ -191,10 +198,11 @@ async fn contained<T>(
     service: &ServiceName,
     fetch: impl Future<Output = Result<T, Held>>,
 ) -> Result<T, Held> {
-    AssertUnwindSafe(fetch).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!(%service, "{PANICKED}");
-        Err(Held::service(HoldReason::BundleRefused, service, PANICKED))
-    })
+    if let Ok(fetched) = AssertUnwindSafe(fetch).catch_unwind().await {
+        return fetched;
+    }
+    tracing::error!(%service, "{PANICKED}");
+    Err(Held::service(HoldReason::BundleRefused, service, PANICKED))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use program::files;
 
 use super::Damaged;
 
-/// Replaces a file and its twin. Once the file is there it counts; a twin that cannot be written goes, since what it held
+/// Replaces a file and its twin. Once the file is there it counts; a twin that cannot be written goes, since what it says
 /// is older now.
 pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
     write_alone(file, body)?;

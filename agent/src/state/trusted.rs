@@ -71,9 +71,9 @@ impl Trusted {
     pub(crate) fn remember(&mut self, record: &Record) {
         let service = record.service.clone();
         match self.releases.remove(&service) {
-            Some(held) if held.now == *record => self.releases.insert(service, held),
-            Some(held) => {
-                let before = Some(held.now).filter(|before| before.bundle != record.bundle).or(held.before);
+            Some(known) if known.now == *record => self.releases.insert(service, known),
+            Some(known) => {
+                let before = Some(known.now).filter(|before| before.bundle != record.bundle).or(known.before);
                 self.releases.insert(service, Release { now: record.clone(), before })
             }
             None => self.releases.insert(service, Release { now: record.clone(), before: None }),

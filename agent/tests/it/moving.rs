@@ -135,14 +135,29 @@ async fn f22_an_inventory_lost_in_both_places_deletes_nothing_before_a_clean_pas
     site.fleet.publish("web", &[config("a", "1"), config("b", "1"), config("c", "1")]);
     site.assign().await;
     std::fs::remove_file(site.state().join("inventory.json")).unwrap();
-    std::fs::remove_dir_all(site.target().join(".windlass")).unwrap();
+    std::fs::remove_file(site.target().join(".windlass/inventory")).unwrap();
     site.fleet.publish("web", &[config("a", "1"), config("b", "1")]);
-    let envelope = site.fleet.assign(&site.wire.cluster);
-    site.wire.serve(envelope);
-    // With it went which folder this is: the state belongs to another one now.
-    let status = site.once().await;
+    // The first pass knows nothing, the ones after it only what is wanted.
+    let status = site.assign().await;
+    assert!(reasons(&status).is_empty());
+    assert_eq!(site.files().len(), 3, "what nobody wrote down is nobody's to delete");
+    // What was built anew is whole: what goes from here on goes.
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    assert_eq!(site.names(), ["web_ConfigMap_a.json", "web_ConfigMap_c.json"]);
+}
+
+#[tokio::test]
+async fn d9_a_target_that_lost_its_name_is_another_one() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1"), config("b", "1")]);
+    site.assign().await;
+    std::fs::remove_dir_all(site.target().join(".windlass")).unwrap();
+    site.fleet.publish("web", &[config("a", "2")]);
+    let status = site.assign().await;
     assert_eq!(reasons(&status), [HoldReason::WrongHome]);
-    assert_eq!(site.files().len(), 3);
+    assert_eq!(site.text("web", "a").as_deref(), Some("1"));
+    assert_eq!(site.files().len(), 2);
 }
 
 #[tokio::test]

@@ -77,8 +77,8 @@ async fn a7_a_download_that_newer_assignments_name_too_goes_on_where_it_is() {
     let (mut site, edge, settings) = site().await;
     let big = noise(800_000);
     let published = site.fleet.publish("web", &[config("b", &big)]);
-    let size = std::fs::metadata(site.fleet.place(published.encodings[0])).unwrap().len();
-    edge.proxy.set(Fault::Drip(size / 5)).await.unwrap();
+    let length = std::fs::metadata(site.fleet.place(published.encodings[0])).unwrap().len();
+    edge.proxy.set(Fault::Drip(length / 5)).await.unwrap();
     assign(&mut site);
     let mut agent = Running::new(settings);
     let mut rounds = 0;
@@ -91,7 +91,7 @@ async fn a7_a_download_that_newer_assignments_name_too_goes_on_where_it_is() {
     }
     assert!(rounds > 2, "only {rounds} newer assignments while it was on its way");
     let sent = edge.proxy.traffic().bytes_out;
-    assert!(sent < 2 * size, "{sent} bytes for one object of {size}");
+    assert!(sent < 2 * length, "{sent} bytes for one object of {length}");
     agent.stop().await;
 }
 

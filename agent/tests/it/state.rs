@@ -173,6 +173,24 @@ async fn joining_never_supplies_trust() {
 }
 
 #[tokio::test]
+async fn l5_what_was_trusted_of_a_service_goes_with_it_and_so_does_its_bundle() {
+    let mut site = running().await;
+    site.fleet.publish("other", &[config("b", "1")]);
+    site.assign().await;
+    let state = site.state();
+    let bundles = || std::fs::read_dir(state.join("bundle")).unwrap().count();
+    let trusted = || std::fs::read_to_string(state.join("trusted.json")).unwrap();
+    assert!(trusted().contains("default/other"));
+    assert_eq!(bundles(), 3);
+    site.fleet.remove("other", cdn::document::RemovalMode::Delete);
+    let envelope = site.fleet.assign(&site.wire.cluster);
+    site.wire.serve(envelope);
+    site.once().await;
+    assert!(!trusted().contains("default/other"));
+    assert_eq!(bundles(), 2, "the one that runs and the one before it");
+}
+
+#[tokio::test]
 async fn a_join_whose_answer_was_lost_is_made_again_with_the_same_key_also_after_a_restart() {
     let mut site = Site::new().await;
     site.wire.far().loses_joins = true;
