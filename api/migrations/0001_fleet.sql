@@ -159,6 +159,8 @@ create table services (
     -- Null: follows the latest release.
     pinned text,
     created_at bigint not null,
+    -- The change that made it: releases of a namesake that was deleted before are none of its own.
+    made bigint not null,
     version bigint not null,
     -- What its publisher last said.
     publish text,
@@ -181,6 +183,8 @@ create table releases (
     envelope text not null,
     created_at bigint not null,
     publisher text not null,
+    -- The change that registered it, also anew for a service that was made after it.
+    registered bigint not null,
     constraint releases_seq_key unique (service, seq)
 );
 

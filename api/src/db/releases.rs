@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::filter::Filter;
-use super::{Conn, Result, int, nat, text};
+use super::{Conn, Result, Write, int, nat, text};
 use crate::clock::timestamp;
 use crate::routes::releases::Release;
 
@@ -14,7 +14,8 @@ const COLUMNS: &str =
     "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,
        r.created_at, r.publisher,
        case when r.digest = coalesce(s.pinned,
-         (select n.digest from releases n where n.service = r.service order by n.seq desc limit 1))
+         (select n.digest from releases n where n.service = r.service and n.registered > s.made
+          order by n.seq desc limit 1))
          then 1 else 0 end as current_one
      from releases r left join services s on s.name = r.service";
 
@@ -53,10 +54,12 @@ pub(crate) struct NewRelease<'a> {
     pub(crate) at: i64,
 }
 
-pub(crate) async fn add(conn: &mut Conn, new: &NewRelease<'_>) -> Result<()> {
+pub(crate) async fn add(tx: &mut Write, new: &NewRelease<'_>) -> Result<()> {
+    let change = tx.change();
     let sql =
         "insert into releases (digest, service, bundle, seq, min_seq, revision, subject, objects, length,
-                 envelope, created_at, publisher) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                 envelope, created_at, publisher, registered)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let document = new.document;
     sqlx::query(sql)
         .bind(new.digest.to_string())
@@ -71,9 +74,19 @@ pub(crate) async fn add(conn: &mut Conn, new: &NewRelease<'_>) -> Result<()> {
         .bind(new.envelope)
         .bind(new.at)
         .bind(new.publisher)
-        .execute(conn)
+        .bind(change)
+        .execute(&mut **tx)
         .await
         .map(drop)
+}
+
+/// Registers one anew for a service that was made after it; `false` if it counts for its service already.
+pub(crate) async fn adopt(tx: &mut Write, digest: Digest) -> Result<bool> {
+    let change = tx.change();
+    let sql = "update releases set registered = $2 where digest = $1 and registered <
+                 (select s.made from services s where s.name = releases.service)";
+    let done = sqlx::query(sql).bind(digest.to_string()).bind(change).execute(&mut **tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 pub(crate) async fn get(conn: &mut Conn, digest: Digest) -> Result<Option<Release>> {
@@ -102,7 +115,15 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
-/// The newest release of a service.
+/// The release before one of a service, of the service's own: a namesake that was deleted had others.
+pub(crate) async fn before(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Release>> {
+    let mut filter = Filter::new(COLUMNS);
+    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(seq).into()]);
+    filter.and("r.registered > s.made", []);
+    Ok(filter.fetch::<ReleaseRow>(conn, "r.seq desc", 1).await?.pop().map(|row| row.0))
+}
+
+/// The newest release of a service, and of whatever had its name before.
 pub(crate) async fn newest(conn: &mut Conn, service: &ServiceName) -> Result<Option<Release>> {
     Ok(list(conn, service, u64::MAX, 1).await?.pop())
 }

@@ -1,12 +1,12 @@
 //! Removals: what clusters are to take away, until they report it done.
 
 use cdn::document::{Removal as Wire, RemovalMode};
-use cdn::{ClusterId, ServiceName};
+use cdn::{ClusterId, Digest, ServiceName};
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::filter::Filter;
-use super::{Conn, Result, of_word, text, word};
+use super::{BATCH, Conn, Result, nat, of_word, text, word};
 use crate::clock::timestamp;
 use crate::id;
 use crate::routes::removals::Removal;
@@ -58,6 +58,50 @@ pub(crate) async fn add(conn: &mut Conn, new: &NewRemoval<'_>) -> Result<String>
         .fetch_one(conn)
         .await?;
     Ok(row.0)
+}
+
+/// A removal for every cluster that runs a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Everywhere<'a> {
+    pub(crate) service: &'a ServiceName,
+    pub(crate) mode: RemovalMode,
+    pub(crate) by: &'a str,
+    pub(crate) at: i64,
+}
+
+/// Writes it down for the clusters that run the service, by their assignment (these sets) or by their report; says for
+/// how many. A few statements, however many clusters there are: all of it happens under the lock that writers share.
+pub(crate) async fn add_everywhere(conn: &mut Conn, new: &Everywhere<'_>, sets: &[Digest]) -> Result<u64> {
+    let reporting = "c.id in (select r.cluster from running r where r.service = $2)";
+    add_where(conn, new, reporting, &[]).await?;
+    for part in sets.chunks(BATCH) {
+        let list: Vec<String> = (1..=part.len()).map(|n| format!("${}", n + 6)).collect();
+        add_where(conn, new, &format!("c.set_digest in ({})", list.join(",")), part).await?;
+    }
+    let sql = "select count(*) from removals where service = $1 and done_at is null";
+    let row: (i64,) = sqlx::query_as(sql).bind(new.service.to_string()).fetch_one(conn).await?;
+    Ok(nat(row.0))
+}
+
+async fn add_where(conn: &mut Conn, new: &Everywhere<'_>, which: &str, sets: &[Digest]) -> Result<()> {
+    // Ids grow with time: all of these begin with one, and a cluster's own end makes each unique.
+    let sql = format!(
+        "insert into removals (id, cluster, service, mode, created_at, created_by)
+         select $1 || substr(c.id, 4), c.id, $2, $3, $4, $5 from clusters c where c.state <> $6 and {which}
+         on conflict (cluster, service) where done_at is null do update set mode = excluded.mode"
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql))
+        .persistent(false)
+        .bind(id::new("rm", new.at))
+        .bind(new.service.to_string())
+        .bind(word(&new.mode))
+        .bind(new.at)
+        .bind(new.by)
+        .bind("revoked");
+    for set in sets {
+        query = query.bind(set.to_string());
+    }
+    query.execute(conn).await.map(drop)
 }
 
 pub(crate) async fn get(conn: &mut Conn, id: &str) -> Result<Option<Removal>> {

@@ -8,13 +8,14 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::filter::Filter;
-use super::{Conn, Result, json, maybe, nat, of_word, text, to_json, word};
+use super::{Conn, Result, Write, json, maybe, nat, of_word, text, to_json, word};
 use crate::clock::timestamp;
 use crate::routes::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
 
 const COLUMNS: &str =
     "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,
-       (select r.digest from releases r where r.service = s.name order by r.seq desc limit 1) as latest
+       (select r.digest from releases r where r.service = s.name and r.registered > s.made
+        order by r.seq desc limit 1) as latest
      from services s";
 
 struct ServiceRow(Service);
@@ -74,14 +75,15 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Ser
 
 /// Makes it or replaces its spec; what it follows stays.
 pub(crate) async fn put(
-    conn: &mut Conn,
+    tx: &mut Write,
     name: &ServiceName,
     kind: ServiceKind,
     spec: &ServiceSpec,
     at: i64,
 ) -> Result<()> {
-    let sql = "insert into services (name, project, kind, source, spec, created_at, version)
-               values ($1, $2, $3, $4, $5, $6, 1)
+    let change = tx.change();
+    let sql = "insert into services (name, project, kind, source, spec, created_at, made, version)
+               values ($1, $2, $3, $4, $5, $6, $7, 1)
                on conflict (name) do update set source = excluded.source, spec = excluded.spec,
                  version = services.version + 1";
     sqlx::query(sql)
@@ -91,7 +93,8 @@ pub(crate) async fn put(
         .bind(&spec.source)
         .bind(to_json(spec))
         .bind(at)
-        .execute(conn)
+        .bind(change)
+        .execute(&mut **tx)
         .await
         .map(drop)
 }

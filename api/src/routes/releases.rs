@@ -98,14 +98,17 @@ pub(crate) async fn register(
         ))
     };
     let before = services::get(&mut tx, &service).await?.ok_or_else(missing)?;
-    if rows_of::get(&mut tx, digest).await?.is_some() {
+    let is_known = rows_of::get(&mut tx, digest).await?.is_some();
+    if is_known && !rows_of::adopt(&mut tx, digest).await? {
         let current = before.release == Some(digest);
         return Ok((StatusCode::OK, Json(Registered { release: digest, current })));
     }
-    check_order(&mut tx, &document).await?;
-    let at = app.clock.now_ms();
-    let new = NewRelease { digest, document: &document, envelope, publisher: &publisher.name, at };
-    rows_of::add(&mut tx, &new).await?;
+    check_order(&mut tx, (digest, &document)).await?;
+    if !is_known {
+        let at = app.clock.now_ms();
+        let new = NewRelease { digest, document: &document, envelope, publisher: &publisher.name, at };
+        rows_of::add(&mut tx, &new).await?;
+    }
     fleet::touch_catalog(&mut tx).await?;
     let detail = json!({"service": service, "bundle": document.bundle, "seq": document.seq,
         "revision": document.revision.id});
@@ -133,9 +136,9 @@ fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Do
 }
 
 /// Two publishers at once: the second one is told what the first one published.
-async fn check_order(conn: &mut Conn, document: &Document) -> Result<()> {
+async fn check_order(conn: &mut Conn, (digest, document): (Digest, &Document)) -> Result<()> {
     let Some(newest) = rows_of::newest(conn, &document.service).await? else { return Ok(()) };
-    if document.seq > newest.seq {
+    if document.seq > newest.seq || digest == newest.digest {
         return Ok(());
     }
     let detail = format!(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use reqwest::RequestBuilder;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use testbed::Process;
@@ -203,4 +203,28 @@ async fn an_agent_that_is_restarted_often_between_two_replicas_is_no_duplicate()
     assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("duplicate_since"), None);
     stop.cancel();
     other.wait().await.unwrap();
+}
+
+/// All of it happens under the lock that every writer of every replica waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_a_hundred_thousand_clusters_run_is_deleted_by_one_request() {
+    let fleet = Fleet::on_postgres().await;
+    fleet.global("web", prod()).await;
+    let mut database = PgConnection::connect(&fleet.database).await.unwrap();
+    for sql in [
+        "insert into clusters (id, name, labels, projects, own_values, state, credential, key, joined_at, agent, seq,
+           changed_at, extras, stale, change, agent_start, reported_number, reported_seq, sync, health, services, holds,
+           version)
+         select 'cl-' || lpad(to_hex(n), 32, '0'), 'mass-' || n, '{}', '[]', '{}', 'active', 'c' || n, 'k', 0, '', 0,
+           0, '', 0, 0, 0, 0, 0, 'unknown', 'unknown', 0, 0, 1 from generate_series(1, 100000) as n",
+        "insert into running (cluster, service, sync, health)
+         select id, 'default/web', 'synced', 'healthy' from clusters",
+    ] {
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+    }
+    let path = "/v1/services/default/web?mode=orphan";
+    let gone = fleet.send(Method::DELETE, path, &fleet.admin, None).await.ok();
+    assert_eq!(gone["removals"], 100_000);
+    let open = fleet.get("/v1/removals?limit=1000").await.ok();
+    assert_eq!(open["items"].as_array().unwrap().len(), 1_000);
 }

@@ -125,6 +125,35 @@ on_both! {
         assert_eq!(open.has_news(&fleet).await.services(), ["other/spy"]);
     }
 
+    async fn a_service_that_is_made_anew_runs_nothing_that_its_namesake_did(fleet) {
+        let selector = || json!({"matchLabels": {"env": "prod"}});
+        fleet.global("web", selector()).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let one = fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(one));
+        let delete = async || {
+            let path = "/v1/services/default/web?mode=orphan";
+            fleet.send(reqwest::Method::DELETE, path, &fleet.admin, None).await.ok();
+        };
+        delete().await;
+        fleet.global("web", selector()).await;
+        assert!(agent.has_news(&fleet).await.services().is_empty(), "it has no release of its own yet");
+        assert_eq!(fleet.get("/v1/services/default/web").await.ok().get("release"), None);
+        // Its publisher has rendered it, and what came out is what lies in the store already.
+        let again = || fleet.register(&publisher, fleet.release("default/web", 1));
+        assert_eq!(again().await.status, 201);
+        assert_eq!(again().await.status, 200);
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(one));
+
+        delete().await;
+        fleet.global("web", selector()).await;
+        let two = fleet.publish(&publisher, "default/web", 2).await;
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(two));
+        fleet.post("/v1/services/default/web/undo", json!({})).await.refused(409, "nothing_to_undo");
+        again().await.refused(409, "not_newer");
+    }
+
     async fn c7_of_two_publishers_the_second_is_told_both_revisions(fleet) {
         fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
         let publisher = fleet.publisher("ci", "default").await;

@@ -151,18 +151,3 @@ pub(crate) async fn sets_in_use(conn: &mut Conn) -> Result<Vec<Digest>> {
     let rows: Vec<(String,)> = sqlx::query_as(sql).fetch_all(conn).await?;
     rows.iter().map(|row| text(&row.0)).collect()
 }
-
-/// The clusters that are assigned a set.
-pub(crate) async fn of_set(conn: &mut Conn, set: Digest) -> Result<Vec<ClusterId>> {
-    let sql = "select id from clusters where set_digest = $1 and state <> 'revoked'";
-    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(set.to_string()).fetch_all(conn).await?;
-    rows.iter().map(|row| text(&row.0)).collect()
-}
-
-/// The clusters that report a service.
-pub(crate) async fn reporting(conn: &mut Conn, service: &cdn::ServiceName) -> Result<Vec<ClusterId>> {
-    let sql = "select r.cluster from running r join clusters c on c.id = r.cluster
-               where r.service = $1 and c.state <> 'revoked'";
-    let rows: Vec<(String,)> = sqlx::query_as(sql).bind(service.to_string()).fetch_all(conn).await?;
-    rows.iter().map(|row| text(&row.0)).collect()
-}

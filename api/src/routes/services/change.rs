@@ -1,11 +1,10 @@
 //! Putting and deleting services of either kind.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::{ClusterId, ServiceName};
+use cdn::{Digest, ServiceName};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -13,7 +12,7 @@ use super::{DeleteQuery, Deleted, Service, ServiceKind, ServiceSpec, check, foun
 use crate::app::App;
 use crate::auth::Admin;
 use crate::db::clusters::assignment;
-use crate::db::{Conn, clusters, fleet, removals, services};
+use crate::db::{Conn, fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
 use crate::pass;
@@ -103,29 +102,25 @@ pub(crate) async fn delete_one(
     let mut tx = app.db.write().await?;
     let service = found(&mut tx, name).await?;
     conditions.check(Some(service.version))?;
-    let running = running(&mut tx, name).await?;
-    let (now, change) = (app.clock.now_ms(), tx.change());
-    for cluster in &running {
-        let new = removals::NewRemoval { cluster, service: name, mode, by: &admin.who, at: now };
-        removals::add(&mut tx, &new).await?;
-        clusters::touch(&mut tx, cluster, change).await?;
-    }
+    let sets = sets_with(&mut tx, name).await?;
+    let new = removals::Everywhere { service: name, mode, by: &admin.who, at: app.clock.now_ms() };
+    let told = removals::add_everywhere(&mut tx, &new, &sets).await?;
     services::delete(&mut tx, name).await?;
+    // The pass that follows reads every cluster with its removals.
     fleet::touch_catalog(&mut tx).await?;
-    let told = running.len() as u64;
     let detail = json!({"mode": mode, "clusters": told});
     audited(&mut tx, app, &admin.who, ("service.delete", &name.to_string()), detail).await?;
     commit(tx, app, true).await?;
     Ok(Deleted { removals: told })
 }
 
-/// The clusters that run a service, by their assignment or by their report.
-async fn running(conn: &mut Conn, name: &ServiceName) -> Result<BTreeSet<ClusterId>> {
-    let mut running: BTreeSet<ClusterId> = assignment::reporting(conn, name).await?.into_iter().collect();
+/// The sets in use that a service is in.
+async fn sets_with(conn: &mut Conn, name: &ServiceName) -> Result<Vec<Digest>> {
+    let mut with = Vec::new();
     for set in assignment::sets_in_use(conn).await? {
         if pass::names_of(conn, set).await?.contains(name) {
-            running.extend(assignment::of_set(conn, set).await?);
+            with.push(set);
         }
     }
-    Ok(running)
+    Ok(with)
 }

@@ -88,7 +88,7 @@ async fn before(conn: &mut Conn, service: &Service) -> Result<Release> {
         None => return Err(none()),
     };
     let floor = releases::floor(conn, &service.name).await?;
-    let before = releases::list(conn, &service.name, now.seq, 1).await?.pop();
+    let before = releases::before(conn, &service.name, now.seq).await?;
     before.filter(|before| before.seq >= floor).ok_or_else(none)
 }
 
