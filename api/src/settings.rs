@@ -122,7 +122,16 @@ fn holds_password(database: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::holds_password;
+    use clap::Parser;
+
+    use super::{Settings, holds_password};
+
+    #[test]
+    fn agents_are_told_nothing_of_their_own_interval() {
+        let needed = ["windlass-api", "--root=root", "--desired-key=desired", "--store=store"];
+        let settings = Settings::try_parse_from(needed).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(settings.poll_interval, cdn::wire::POLL_INTERVAL);
+    }
 
     #[test]
     fn a_password_in_an_address_is_seen_wherever_it_stands() {
