@@ -79,12 +79,8 @@ async fn a5_a_snapshot_of_which_one_part_is_another_is_not_taken_at_all() -> Res
     let rig = Box::pin(Rig::embedded()).await?;
     let site = rig.site("north").await?;
     let (web, _) = Small::running(&rig, "mixed", &["north"]).await?;
-    // Nothing rides beside the assignment, and what the origins serve instead is the set of before.
-    rig.wire.lie(|exchange| {
-        let mut answer: serde_json::Value = serde_json::from_slice(&exchange.reply.body).ok()?;
-        let rode = exchange.is_for("/v1/desired") && answer.as_object_mut()?.remove("objects").is_some();
-        rode.then(|| exchange.reply.with(answer.to_string()))
-    });
+    // What the origins serve instead is the set of before.
+    nothing_rides_along(&rig);
     let held = rig.cluster("north").await?;
     let before =
         held.pointer("/cluster/set").and_then(|set| set.as_str()).context("it has a set")?.to_owned();
@@ -104,9 +100,20 @@ async fn a5_a_snapshot_of_which_one_part_is_another_is_not_taken_at_all() -> Res
     Ok(())
 }
 
+/// From now on set and release are asked of the origins, and do not come beside the assignment.
+fn nothing_rides_along(rig: &Rig) {
+    rig.wire.lie(|exchange| {
+        let mut answer: serde_json::Value = serde_json::from_slice(&exchange.reply.body).ok()?;
+        let rode = exchange.is_for("/v1/desired") && answer.as_object_mut()?.remove("objects").is_some();
+        rode.then(|| exchange.reply.with(answer.to_string()))
+    });
+}
+
 #[tokio::test]
 async fn a6_a_body_without_an_end_is_cut_in_constant_memory() -> Result<()> {
     let rig = Box::pin(Rig::embedded()).await?;
+    // A set and a bundle have a signed length; a release has only what a release may have.
+    nothing_rides_along(&rig);
     let proxy = FaultProxy::start(rig.content.url().trim_start_matches("http://")).await?;
     proxy.set(Fault::Endless).await?;
     let options = SiteOptions { origins: vec![proxy.url()], ..SiteOptions::default() };
