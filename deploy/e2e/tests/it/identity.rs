@@ -47,11 +47,12 @@ async fn d9_a_copied_agent_applies_nothing_elsewhere_and_two_of_one_get_nothing_
 }
 
 /// The backup drill: what the agents hold is newer than the database, so they are served nothing until a person has
-/// seen the difference; then the fleet converges, by a newer assignment.
+/// seen the difference; then the fleet converges, by a newer assignment. Nobody stops working meanwhile: a service is
+/// added and published, and the cluster's sequence leaps over what its agent holds before that polls again.
 #[tokio::test]
 async fn i9_k4_a_restored_database_rolls_nothing_back_before_a_person_says_so() -> Result<()> {
     let mut rig = Box::pin(Rig::embedded()).await?;
-    let site = rig.site("north").await?;
+    let mut site = rig.site("north").await?;
     let (web, _) = Small::running(&rig, "restored", &["north"]).await?;
     let Database::Sqlite(file) = &rig.database else { anyhow::bail!("the embedded rig has SQLite") };
     let (file, backup) = (file.clone(), rig.path("backup"));
@@ -61,10 +62,20 @@ async fn i9_k4_a_restored_database_rolls_nothing_back_before_a_person_says_so() 
     web.greet("after the backup").await?;
     web.rolled_out(&rig).await?;
     let held = rig.cluster("north").await?.pointer("/cluster/reported_seq").and_then(Value::as_u64);
-    rig.publisher.stop().await?;
+    site.agent.stop().await?;
     rig.api.stop().await?;
     move_database(&backup, &file)?;
     rig.api.start_again().await?;
+    let other = Small::new(&rig, "added", &["north"]).await?;
+    rig.assign(&other.service).await?;
+    rig.until("the cluster's sequence leaps over what its agent holds", async || {
+        let cluster = rig.cluster("north").await?;
+        let seq = cluster.pointer("/cluster/seq").and_then(Value::as_u64);
+        ensure!(seq > held && held.is_some(), "{cluster:#}");
+        Ok(())
+    })
+    .await?;
+    site.agent.start_again().await?;
     rig.until("the api sees that the agent is ahead", async || {
         let cluster = rig.cluster("north").await?;
         let ahead = cluster.pointer("/cluster/agent_ahead").and_then(Value::as_u64);
@@ -73,10 +84,13 @@ async fn i9_k4_a_restored_database_rolls_nothing_back_before_a_person_says_so() 
     })
     .await?;
     site.target.has(&web.settings, GREETING, "after the backup").await?;
+    site.target.lacks(&other.settings).await?;
     rig.operator.runs(&["recover", "north", "--yes"]).await?;
-    web.greets(&rig, &site, "ahoy").await?;
+    other.greets(&rig, &site, "ahoy").await?;
     let now = rig.cluster("north").await?.pointer("/cluster/seq").and_then(Value::as_u64);
     ensure!(now > held, "going back is a newer assignment: {now:?} after {held:?}");
+    // It looks at every service at its start, and registers what the database lacks.
+    rig.publisher.stop().await?;
     rig.publisher.start_again().await?;
     web.greets(&rig, &site, "after the backup").await
 }
