@@ -14,6 +14,7 @@ use program::{schedule, usage};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::USER_AGENT;
 use crate::api::{Api, ApiError};
 use crate::status::Status;
 use crate::target::Target;
@@ -82,12 +83,13 @@ impl Reporter {
         if self.is_a_copy().await {
             return Ok(());
         }
-        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
-        self.number = now.max(self.number + 1);
-        let mut said = report(&self.status.borrow());
-        said.number = self.number;
-        said.usage = used(&self.status.borrow());
-        match self.api.report(&said).await {
+        let mut sent = self.send().await;
+        // Said before by a clock that was ahead: the numbers go on from there.
+        if let Some(known) = sent.as_ref().err().and_then(outdated) {
+            self.number = self.number.max(known);
+            sent = self.send().await;
+        }
+        match sent {
             Ok(()) => self.said = Some(news),
             // The same words would be refused again; the next change is worth another try.
             Err(error) if error.needs_a_person() && !is_about_us(&error) => {
@@ -111,6 +113,15 @@ impl Reporter {
         false
     }
 
+    async fn send(&mut self) -> Result<(), ApiError> {
+        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+        self.number = now.max(self.number.saturating_add(1));
+        let mut said = report(&self.status.borrow());
+        said.number = self.number;
+        said.usage = used(&self.status.borrow());
+        self.api.report(&said).await
+    }
+
     /// What would be said, without number and usage; none if there is nothing to say yet, or it was said.
     fn is_news(&mut self) -> Option<Vec<u8>> {
         let status = self.status.borrow_and_update();
@@ -120,6 +131,14 @@ impl Reporter {
         let news = json::canonical_of(&report(&status));
         drop(status);
         (self.said.as_ref() != Some(&news)).then_some(news)
+    }
+}
+
+/// The number of the last report that the api knows, where that is why it refuses this one.
+fn outdated(error: &ApiError) -> Option<u64> {
+    match error {
+        ApiError::Refused { problem: Some(problem), .. } => problem.number,
+        ApiError::Refused { .. } | ApiError::Fetch(_) | ApiError::Unreadable(_) => None,
     }
 }
 
@@ -138,7 +157,7 @@ fn report(status: &Status) -> Report {
         number: 0,
         seq: status.network.seq,
         root: status.network.root,
-        agent: concat!("windlass-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
+        agent: USER_AGENT.to_owned(),
         services: pass.map(|pass| pass.services.clone()).unwrap_or_default(),
         holds: status.holds(),
         removed: pass.map(|pass| pass.removed.clone()).unwrap_or_default(),

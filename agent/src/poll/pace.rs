@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use cdn::wire::POLL_AFTER_BOUNDS;
 use program::schedule::{self, Backoff};
 use tokio::time::Instant;
 
@@ -52,7 +53,8 @@ impl Pace {
     /// The api has answered, and may ask to wait. An answer that is of no use is asked for again sooner.
     pub(super) fn answered(&mut self, told: Option<Duration>, usable: bool) {
         let now = Instant::now();
-        self.not_before = now + told.map_or(Duration::ZERO, schedule::server_wait);
+        let (least, most) = POLL_AFTER_BOUNDS;
+        self.not_before = now + told.map_or(Duration::ZERO, |told| told.clamp(least, most));
         if !usable {
             return self.failed(None);
         }

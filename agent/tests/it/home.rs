@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use cdn::document::{Health, HoldReason, RemovalMode, Sync};
+use clap::Parser;
 
 use crate::fleet::{config, service};
 use crate::site::{Running, Site, reasons, reported};
@@ -219,4 +220,23 @@ async fn going_back_to_what_ran_before_moves_no_byte() {
     assert_eq!(site.text("web", "a").as_deref(), Some("1"));
     assert!(reasons(&status).is_empty());
     assert!(status.network.saved_bytes > 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_once_silences_no_later_report() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    // Said in the year 2096, before somebody set the clock.
+    site.wire.far().reported = 4_000_000_000_000;
+    site.assign().await;
+    let report = site.wire.report();
+    assert_eq!(report.seq, site.fleet.seq);
+    assert!(report.number > 4_000_000_000_000, "{}", report.number);
+}
+
+#[test]
+fn an_agent_polls_as_often_as_an_api_expects_that_told_it_nothing() {
+    let settings =
+        agent::Settings::try_parse_from(["windlass-agent", "--api=https://api.example.com"]).unwrap();
+    assert_eq!(settings.poll_interval, cdn::wire::POLL_INTERVAL);
 }
