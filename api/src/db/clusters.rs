@@ -103,7 +103,7 @@ async fn index_labels(conn: &mut Conn, id: &ClusterId, labels: &BTreeMap<String,
     Ok(())
 }
 
-const COLUMNS: &str =
+const SELECT: &str =
     "select c.id, c.name, c.labels, c.projects, c.state, c.joined_at, c.join_token, c.last_seen, c.agent, c.seq,
        c.set_digest, c.reported_at, c.reported_seq, c.sync, c.health, c.services, c.holds, c.duplicate_since,
        c.agent_ahead, c.own_values, c.report, c.version, c.extras
@@ -165,7 +165,7 @@ pub(crate) struct Listed<'a> {
 
 /// A page by name.
 pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<ClusterRow>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(after) = listed.after {
         filter.and("c.name > ?", [after.into()]);
     }
@@ -183,7 +183,7 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Clu
 
 /// One by name or id.
 pub(crate) async fn find(conn: &mut Conn, name_or_id: &str) -> Result<Option<ClusterRow>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     match name_or_id.parse::<ClusterId>() {
         Ok(id) => filter.and("c.id = ?", [id.as_str().into()]),
         Err(_) => filter.and("c.name = ?", [name_or_id.into()]),

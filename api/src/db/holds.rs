@@ -9,7 +9,7 @@ use super::{Conn, Result, json, text};
 use crate::clock::timestamp;
 use crate::routes::holds::Hold;
 
-const COLUMNS: &str = "select h.cluster, c.name as cluster_name, h.hold, h.place, a.approved_at
+const SELECT: &str = "select h.cluster, c.name as cluster_name, h.hold, h.place, a.approved_at
      from holds h join clusters c on c.id = h.cluster
      left join approvals a on a.hold = h.digest and a.cluster = h.cluster and a.done_at is null";
 
@@ -45,7 +45,7 @@ pub(crate) struct Listed<'a> {
 
 /// A page by cluster and place.
 pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<HoldRow>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(cluster) = listed.cluster {
         filter.and("h.cluster = ?", [cluster.as_str().into()]);
     }
@@ -61,7 +61,7 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Hol
 
 /// The hold with this digest: at most one cluster has it, since the cluster is part of the digest.
 pub(crate) async fn of_digest(conn: &mut Conn, digest: Digest) -> Result<Option<Hold>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("h.digest = ?", [digest.to_string().into()]);
     Ok(filter.fetch::<HoldRow>(conn, "h.cluster, h.place", 1).await?.pop().map(|row| row.hold))
 }

@@ -11,7 +11,7 @@ use super::{Conn, Result, int, json, nat, to_json};
 use crate::clock::timestamp;
 use crate::routes::join_tokens::JoinToken;
 
-const COLUMNS: &str =
+const SELECT: &str =
     "select id, created_at, created_by, expires_at, max_uses, uses, labels, projects, approve,
        revoked_at, cluster_name from join_tokens";
 
@@ -55,21 +55,21 @@ pub(crate) async fn add(conn: &mut Conn, token: &JoinToken, hash: Digest) -> Res
 }
 
 pub(crate) async fn get(conn: &mut Conn, id: &str) -> Result<Option<JoinToken>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("id = ?", [id.into()]);
     Ok(filter.fetch::<TokenRow>(conn, "id", 1).await?.pop().map(|row| row.0))
 }
 
 /// The token of a hash, whatever became of it.
 pub(crate) async fn of_hash(conn: &mut Conn, hash: Digest) -> Result<Option<JoinToken>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("hash = ?", [hash.to_string().into()]);
     Ok(filter.fetch::<TokenRow>(conn, "id", 1).await?.pop().map(|row| row.0))
 }
 
 /// A page, newest first.
 pub(crate) async fn list(conn: &mut Conn, before: Option<&str>, limit: i64) -> Result<Vec<JoinToken>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(before) = before {
         filter.and("id < ?", [before.into()]);
     }

@@ -9,7 +9,7 @@ use super::{Conn, Result, text};
 use crate::clock::timestamp;
 use crate::routes::publishers::Publisher;
 
-const COLUMNS: &str = "select id, name, project, created_at, created_by, revoked_at from publishers";
+const SELECT: &str = "select id, name, project, created_at, created_by, revoked_at from publishers";
 
 struct PublisherRow(Publisher);
 
@@ -43,21 +43,21 @@ pub(crate) async fn add(conn: &mut Conn, publisher: &Publisher, hash: Digest) ->
 }
 
 pub(crate) async fn get(conn: &mut Conn, id: &str) -> Result<Option<Publisher>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("id = ?", [id.into()]);
     Ok(filter.fetch::<PublisherRow>(conn, "id", 1).await?.pop().map(|row| row.0))
 }
 
 /// The publisher that a credential speaks for, if it still may.
 pub(crate) async fn of_credential(conn: &mut Conn, hash: Digest) -> Result<Option<Publisher>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("hash = ? and revoked_at is null", [hash.to_string().into()]);
     Ok(filter.fetch::<PublisherRow>(conn, "id", 1).await?.pop().map(|row| row.0))
 }
 
 /// A page, newest first.
 pub(crate) async fn list(conn: &mut Conn, before: Option<&str>, limit: i64) -> Result<Vec<Publisher>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(before) = before {
         filter.and("id < ?", [before.into()]);
     }

@@ -10,7 +10,7 @@ use super::{Conn, Result, Write, int, nat, text};
 use crate::clock::timestamp;
 use crate::routes::releases::Release;
 
-const COLUMNS: &str =
+const SELECT: &str =
     "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,
        r.created_at, r.publisher,
        case when r.digest = coalesce(s.pinned,
@@ -90,7 +90,7 @@ pub(crate) async fn adopt(tx: &mut Write, digest: Digest) -> Result<bool> {
 }
 
 pub(crate) async fn get(conn: &mut Conn, digest: Digest) -> Result<Option<Release>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("r.digest = ?", [digest.to_string().into()]);
     Ok(filter.fetch::<ReleaseRow>(conn, "r.digest", 1).await?.pop().map(|row| row.0))
 }
@@ -109,7 +109,7 @@ pub(crate) async fn list(
     below: u64,
     limit: i64,
 ) -> Result<Vec<Release>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(below).into()]);
     let rows = filter.fetch::<ReleaseRow>(conn, "r.seq desc", limit).await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
@@ -117,7 +117,7 @@ pub(crate) async fn list(
 
 /// The release before one of a service, of the service's own: a namesake that was deleted had others.
 pub(crate) async fn before(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Release>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(seq).into()]);
     filter.and("r.registered > s.made", []);
     Ok(filter.fetch::<ReleaseRow>(conn, "r.seq desc", 1).await?.pop().map(|row| row.0))

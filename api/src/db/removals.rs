@@ -11,7 +11,7 @@ use crate::clock::timestamp;
 use crate::id;
 use crate::routes::removals::Removal;
 
-const COLUMNS: &str =
+const SELECT: &str =
     "select m.id, m.cluster, c.name as cluster_name, m.service, m.mode, m.created_at, m.created_by,
        m.done_at from removals m join clusters c on c.id = m.cluster";
 
@@ -105,7 +105,7 @@ async fn add_where(conn: &mut Conn, new: &Everywhere<'_>, which: &str, sets: &[D
 }
 
 pub(crate) async fn get(conn: &mut Conn, id: &str) -> Result<Option<Removal>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("m.id = ?", [id.into()]);
     Ok(filter.fetch::<RemovalRow>(conn, "m.id", 1).await?.pop().map(|row| row.0))
 }
@@ -121,7 +121,7 @@ pub(crate) struct Listed<'a> {
 
 /// A page, newest first.
 pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Removal>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(cluster) = listed.cluster {
         filter.and("m.cluster = ?", [cluster.as_str().into()]);
     }

@@ -12,7 +12,7 @@ use super::{Conn, Result, Write, json, maybe, nat, of_word, text, to_json, word}
 use crate::clock::timestamp;
 use crate::routes::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
 
-const COLUMNS: &str =
+const SELECT: &str =
     "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,
        (select r.digest from releases r where r.service = s.name and r.registered > s.made
         order by r.seq desc limit 1) as latest
@@ -43,7 +43,7 @@ impl FromRow<'_, AnyRow> for ServiceRow {
 }
 
 pub(crate) async fn get(conn: &mut Conn, name: &ServiceName) -> Result<Option<Service>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("s.name = ?", [name.to_string().into()]);
     Ok(filter.fetch::<ServiceRow>(conn, "s.name", 1).await?.pop().map(|row| row.0))
 }
@@ -59,7 +59,7 @@ pub(crate) struct Listed<'a> {
 
 /// A page by name.
 pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Service>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(kind) = listed.kind {
         filter.and("s.kind = ?", [word(&kind).into()]);
     }

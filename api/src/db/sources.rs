@@ -9,7 +9,7 @@ use super::{Conn, Result, json, text, to_json};
 use crate::clock::timestamp;
 use crate::routes::sources::Source;
 
-const COLUMNS: &str = "select project, name, spec, created_at, version from sources";
+const SELECT: &str = "select project, name, spec, created_at, version from sources";
 
 /// A source's row.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl FromRow<'_, AnyRow> for SourceRow {
 }
 
 pub(crate) async fn get(conn: &mut Conn, project: &ProjectName, name: &str) -> Result<Option<SourceRow>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     filter.and("project = ? and name = ?", [project.as_str().into(), name.into()]);
     Ok(filter.fetch(conn, "name", 1).await?.pop())
 }
@@ -52,7 +52,7 @@ pub(crate) async fn put(conn: &mut Conn, source: &Source) -> Result<()> {
 
 /// A page by project and name; the cursor is `project/name`.
 pub(crate) async fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Result<Vec<SourceRow>> {
-    let mut filter = Filter::new(COLUMNS);
+    let mut filter = Filter::new(SELECT);
     if let Some(after) = after {
         filter.and("project || '/' || name > ?", [after.into()]);
     }
