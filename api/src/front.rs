@@ -102,7 +102,8 @@ impl Door {
         peer: SocketAddr,
         used: &Used,
     ) -> impl Future<Output = Response> + Send + use<> {
-        let begun = self.answer_from_memory(&request).ok_or_else(|| (Arc::clone(self), request, used.flight()));
+        let begun =
+            self.answer_from_memory(&request).ok_or_else(|| (Arc::clone(self), request, used.flight()));
         async move {
             match begun {
                 Ok(answer) => answer,
