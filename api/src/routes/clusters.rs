@@ -23,8 +23,8 @@ use super::{audited, commit};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::clock::timestamp;
-use crate::db::clusters::{self as rows_of, Changed, ClusterRow, Listed};
-use crate::db::{Conn, Write, documents, nat};
+use crate::db::clusters::{Changed, ClusterRow, Listed};
+use crate::db::{self, Conn, Write, documents, nat};
 use crate::desired::Extras;
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, Json as Body, Named, Query, tagged};
@@ -172,7 +172,7 @@ pub(crate) async fn list(
         after: query.cursor.as_deref(),
         limit,
     };
-    let found = rows_of::list(&mut *app.db.read().await?, &listed).await?;
+    let found = db::clusters::list(&mut *app.db.read().await?, &listed).await?;
     let page = Page::of(found, limit, |row| row.cluster.name.clone());
     Ok(Json(page.map(|row| seen(&app, row.cluster))))
 }
@@ -210,7 +210,7 @@ pub(crate) async fn patch(
     conditions.check(Some(nat(row.version)))?;
     let id = row.cluster.id.clone();
     let name = change.name.as_deref().unwrap_or(&row.cluster.name);
-    if name != row.cluster.name && rows_of::name_taken(&mut tx, name).await? {
+    if name != row.cluster.name && db::clusters::name_taken(&mut tx, name).await? {
         return Err(Error::conflict("name_taken", "Another cluster has this name; choose another one."));
     }
     let number = tx.change();
@@ -220,7 +220,7 @@ pub(crate) async fn patch(
         projects: change.projects.as_ref().unwrap_or(&row.cluster.projects),
         values: change.values.as_ref().unwrap_or(&row.values),
     };
-    rows_of::change(&mut tx, &id, &new, number).await?;
+    db::clusters::change(&mut tx, &id, &new, number).await?;
     audited(&mut tx, &app, &admin.who, ("cluster.patch", id.as_str()), json!(change)).await?;
     commit(tx, &app, true).await?;
     shown(&app, id.as_str()).await
@@ -274,7 +274,7 @@ pub(crate) async fn recover(
     let now = app.clock.now_ms();
     let seq = (row.seq.max(row.agent_ahead.unwrap_or(0)) + 1).max(tx.seq());
     let change = tx.change();
-    rows_of::recover(&mut tx, &row.id, seq, now, change).await?;
+    db::clusters::recover(&mut tx, &row.id, seq, now, change).await?;
     let did = json!({"duplicate_since": row.duplicate_since, "agent_ahead": row.agent_ahead, "seq": seq});
     audited(&mut tx, &app, &admin.who, ("cluster.recover", row.id.as_str()), did).await?;
     commit(tx, &app, true).await?;
@@ -295,7 +295,7 @@ pub(crate) async fn delete(
     let row = found(&mut tx, &cluster).await?;
     conditions.check(Some(nat(row.version)))?;
     let change = tx.change();
-    rows_of::delete(&mut tx, &row.cluster.id, change).await?;
+    db::clusters::delete(&mut tx, &row.cluster.id, change).await?;
     let was = json!({"name": row.cluster.name});
     audited(&mut tx, &app, &admin.who, ("cluster.delete", row.cluster.id.as_str()), was).await?;
     commit(tx, &app, false).await?;
@@ -337,7 +337,7 @@ pub(crate) fn check_labels<'a>(labels: impl Iterator<Item = (&'a String, &'a Str
 /// The row of a name or id.
 pub(crate) async fn found(conn: &mut Conn, cluster: &str) -> Result<ClusterRow> {
     let missing = || Error::not_found("There is no such cluster; `windlass get clusters` lists them.");
-    rows_of::find(conn, cluster).await?.ok_or_else(missing)
+    db::clusters::find(conn, cluster).await?.ok_or_else(missing)
 }
 
 async fn move_to(
@@ -347,7 +347,7 @@ async fn move_to(
     (state, verb, who): (ClusterState, &str, &str),
 ) -> Result<()> {
     let change = tx.change();
-    rows_of::set_state(&mut tx, &row.cluster.id, state, change).await?;
+    db::clusters::set_state(&mut tx, &row.cluster.id, state, change).await?;
     let detail = json!({"was": row.cluster.state});
     audited(&mut tx, app, who, (verb, row.cluster.id.as_str()), detail).await?;
     commit(tx, app, true).await

@@ -18,8 +18,8 @@ use super::page::{Page, rows};
 use super::{audited, clusters, commit};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::holds::{self as rows_of, HoldRow, Listed};
-use crate::db::{approvals, clusters as cluster_rows};
+use crate::db::holds::{HoldRow, Listed};
+use crate::db::{self, approvals};
 use crate::error::{Error, Result};
 use crate::extract::{Json as Body, Named, Query};
 
@@ -91,7 +91,7 @@ pub(crate) async fn list(
         after: after.as_ref().map(|(cluster, place)| (cluster, *place)),
         limit,
     };
-    let found = rows_of::list(&mut conn, &listed).await?;
+    let found = db::holds::list(&mut conn, &listed).await?;
     let key = |row: &HoldRow| format!("{}.{}", row.hold.cluster, row.place);
     Ok(Json(Page::of(found, limit, key).map(|row| row.hold)))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn approve(
     let missing = || {
         Error::not_found("No cluster reports such a hold now; it may be resolved, or be another one by now.")
     };
-    let held = rows_of::of_digest(&mut tx, digest).await?.ok_or_else(missing)?;
+    let held = db::holds::of_digest(&mut tx, digest).await?.ok_or_else(missing)?;
     let approval = Approval {
         hold: digest,
         cluster: held.cluster,
@@ -135,7 +135,7 @@ pub(crate) async fn approve(
     let wire = document::Approval { hold: digest, signatures: approve.signatures };
     approvals::put(&mut tx, &approval, &wire).await?;
     let change = tx.change();
-    cluster_rows::touch(&mut tx, &approval.cluster, change).await?;
+    db::clusters::touch(&mut tx, &approval.cluster, change).await?;
     let detail =
         json!({"cluster": approval.cluster, "service": approval.service, "reason": held.hold.reason});
     audited(&mut tx, &app, &admin.who, ("hold.approve", &digest.to_string()), detail).await?;

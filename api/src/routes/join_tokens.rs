@@ -21,7 +21,7 @@ use super::{audited, commit, made_before, remember};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::clock::timestamp;
-use crate::db::join_tokens as rows_of;
+use crate::db;
 use crate::error::{Error, Result};
 use crate::extract::{Idempotency, Json as Body, Named, Query};
 use crate::id;
@@ -137,7 +137,7 @@ pub(crate) async fn create(
     let before = made_before(&mut tx, key.as_deref(), "join-token.create").await?;
     if let Some(id) = before {
         let missing = || Error::not_found("The join token that this Idempotency-Key made is gone.");
-        let join_token = rows_of::get(&mut tx, &id).await?.ok_or_else(missing)?;
+        let join_token = db::join_tokens::get(&mut tx, &id).await?.ok_or_else(missing)?;
         return Ok((StatusCode::OK, Json(JoinTokenCreated { join_token, token: None })));
     }
     let now = app.clock.now_ms();
@@ -155,7 +155,7 @@ pub(crate) async fn create(
         cluster_name: new.cluster_name,
         revoked_at: None,
     };
-    rows_of::add(&mut tx, &join_token, token.hash()).await?;
+    db::join_tokens::add(&mut tx, &join_token, token.hash()).await?;
     remember(&mut tx, &app, key.as_deref(), ("join-token.create", &join_token.id)).await?;
     audited(&mut tx, &app, &admin.who, ("join-token.create", &join_token.id), json!(join_token)).await?;
     commit(tx, &app, false).await?;
@@ -183,7 +183,8 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<JoinToken>>> {
-    let found = rows_of::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
+    let found =
+        db::join_tokens::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
     Ok(Json(Page::of(found, query.rows(), |token| token.id.clone())))
 }
 
@@ -198,8 +199,8 @@ pub(crate) async fn revoke(
 ) -> Result<Json<JoinToken>> {
     let missing = || Error::not_found("There is no such join token; `windlass join-token list` lists them.");
     let mut tx = app.db.write().await?;
-    rows_of::revoke(&mut tx, &id, app.clock.now_ms()).await?;
-    let token = rows_of::get(&mut tx, &id).await?.ok_or_else(missing)?;
+    db::join_tokens::revoke(&mut tx, &id, app.clock.now_ms()).await?;
+    let token = db::join_tokens::get(&mut tx, &id).await?.ok_or_else(missing)?;
     audited(&mut tx, &app, &admin.who, ("join-token.revoke", &id), json!({"uses": token.uses})).await?;
     commit(tx, &app, false).await?;
     Ok(Json(token))

@@ -18,7 +18,7 @@ use super::page::{Page, PageQuery};
 use super::{audited, commit, made_before, remember};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::publishers as rows_of;
+use crate::db;
 use crate::error::{Error, Result};
 use crate::extract::{Idempotency, Json as Body, Named, Query};
 use crate::id;
@@ -88,7 +88,7 @@ pub(crate) async fn create(
     let before = made_before(&mut tx, key.as_deref(), "publisher.create").await?;
     if let Some(id) = before {
         let missing = || Error::not_found("The publisher that this Idempotency-Key made is gone.");
-        let publisher = rows_of::get(&mut tx, &id).await?.ok_or_else(missing)?;
+        let publisher = db::publishers::get(&mut tx, &id).await?.ok_or_else(missing)?;
         return Ok((StatusCode::OK, Json(PublisherCreated { publisher, token: None })));
     }
     let token = Token::random(TokenKind::Publisher, None);
@@ -100,7 +100,7 @@ pub(crate) async fn create(
         created_by: admin.who.clone(),
         revoked_at: None,
     };
-    if !rows_of::add(&mut tx, &publisher, token.hash()).await? {
+    if !db::publishers::add(&mut tx, &publisher, token.hash()).await? {
         let detail =
             format!("Project {} has a publisher of this name; choose another name.", publisher.project);
         return Err(Error::conflict("name_taken", detail));
@@ -120,7 +120,8 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Publisher>>> {
-    let found = rows_of::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
+    let found =
+        db::publishers::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
     Ok(Json(Page::of(found, query.rows(), |publisher| publisher.id.clone())))
 }
 
@@ -135,8 +136,8 @@ pub(crate) async fn revoke(
 ) -> Result<Json<Publisher>> {
     let missing = || Error::not_found("There is no such publisher; `GET /v1/publishers` lists them.");
     let mut tx = app.db.write().await?;
-    rows_of::revoke(&mut tx, &id, app.clock.now_ms()).await?;
-    let publisher = rows_of::get(&mut tx, &id).await?.ok_or_else(missing)?;
+    db::publishers::revoke(&mut tx, &id, app.clock.now_ms()).await?;
+    let publisher = db::publishers::get(&mut tx, &id).await?.ok_or_else(missing)?;
     audited(&mut tx, &app, &admin.who, ("publisher.revoke", &id), json!({"name": publisher.name})).await?;
     commit(tx, &app, false).await?;
     Ok(Json(publisher))

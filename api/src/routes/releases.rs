@@ -20,8 +20,8 @@ use super::services::found;
 use super::{audited, commit};
 use crate::app::App;
 use crate::auth::{Admin, Publisher};
-use crate::db::releases::{self as rows_of, NewRelease};
-use crate::db::{Conn, fleet, services};
+use crate::db::releases::NewRelease;
+use crate::db::{self, Conn, fleet, services};
 use crate::error::{Error, Result};
 use crate::extract::{InProject, Named, Query, Raw};
 
@@ -98,8 +98,8 @@ pub(crate) async fn register(
         ))
     };
     let before = services::get(&mut tx, &service).await?.ok_or_else(missing)?;
-    let is_known = rows_of::get(&mut tx, digest).await?.is_some();
-    if is_known && !rows_of::adopt(&mut tx, digest).await? {
+    let is_known = db::releases::get(&mut tx, digest).await?.is_some();
+    if is_known && !db::releases::adopt(&mut tx, digest).await? {
         let current = before.release == Some(digest);
         return Ok((StatusCode::OK, Json(Registered { release: digest, current })));
     }
@@ -107,7 +107,7 @@ pub(crate) async fn register(
     if !is_known {
         let at = app.clock.now_ms();
         let new = NewRelease { digest, document: &document, envelope, publisher: &publisher.name, at };
-        rows_of::add(&mut tx, &new).await?;
+        db::releases::add(&mut tx, &new).await?;
     }
     fleet::touch_catalog(&mut tx).await?;
     let detail = json!({"service": service, "bundle": document.bundle, "seq": document.seq,
@@ -137,7 +137,7 @@ fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Do
 
 /// Two publishers at once: the second one is told what the first one published.
 async fn check_order(conn: &mut Conn, (digest, document): (Digest, &Document)) -> Result<()> {
-    let Some(newest) = rows_of::newest(conn, &document.service).await? else { return Ok(()) };
+    let Some(newest) = db::releases::newest(conn, &document.service).await? else { return Ok(()) };
     if document.seq > newest.seq || digest == newest.digest {
         return Ok(());
     }
@@ -163,7 +163,7 @@ pub(crate) async fn list(
     let mut conn = app.db.read().await?;
     let service = at.service()?;
     found(&mut conn, &service).await?;
-    let found = rows_of::list(&mut conn, &service, below.unwrap_or(u64::MAX), query.rows()).await?;
+    let found = db::releases::list(&mut conn, &service, below.unwrap_or(u64::MAX), query.rows()).await?;
     Ok(Json(Page::of(found, query.rows(), |release| release.seq.to_string())))
 }
 
@@ -178,8 +178,8 @@ pub(crate) async fn get(
 ) -> Result<Json<ReleaseDetail>> {
     let missing = || Error::not_found("There is no such release.");
     let mut conn = app.db.read().await?;
-    let release = rows_of::get(&mut conn, digest).await?.ok_or_else(missing)?;
-    let envelope = rows_of::envelope(&mut conn, digest).await?.ok_or_else(missing)?;
+    let release = db::releases::get(&mut conn, digest).await?.ok_or_else(missing)?;
+    let envelope = db::releases::envelope(&mut conn, digest).await?.ok_or_else(missing)?;
     let document = Envelope::claim(&envelope).map_err(|error| {
         Error::invalid("release_refused", format!("What is stored cannot be read: {error}."))
     })?;

@@ -18,8 +18,8 @@ use super::page::{Page, rows};
 use super::{audited, clusters, commit};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::clusters as cluster_rows;
-use crate::db::removals::{self as rows_of, Listed};
+use crate::db;
+use crate::db::removals::Listed;
 use crate::error::{Error, Result};
 use crate::extract::{Json as Body, Query};
 use crate::pass;
@@ -79,7 +79,7 @@ pub(crate) async fn list(
     let limit = rows(query.limit);
     let listed =
         Listed { cluster: cluster.as_ref(), done: query.done, before: query.cursor.as_deref(), limit };
-    let found = rows_of::list(&mut conn, &listed).await?;
+    let found = db::removals::list(&mut conn, &listed).await?;
     Ok(Json(Page::of(found, limit, |removal| removal.id.clone())))
 }
 
@@ -104,13 +104,18 @@ pub(crate) async fn create(
         return Err(Error::conflict("still_assigned", detail));
     }
     let (at, change) = (app.clock.now_ms(), tx.change());
-    let removal =
-        rows_of::NewRemoval { cluster: &row.id, service: &new.service, mode: new.mode, by: &admin.who, at };
-    let id = rows_of::add(&mut tx, &removal).await?;
-    cluster_rows::touch(&mut tx, &row.id, change).await?;
+    let removal = db::removals::NewRemoval {
+        cluster: &row.id,
+        service: &new.service,
+        mode: new.mode,
+        by: &admin.who,
+        at,
+    };
+    let id = db::removals::add(&mut tx, &removal).await?;
+    db::clusters::touch(&mut tx, &row.id, change).await?;
     let detail = json!({"service": new.service, "mode": new.mode});
     audited(&mut tx, &app, &admin.who, ("removal.create", row.id.as_str()), detail).await?;
-    let made = rows_of::get(&mut tx, &id).await?;
+    let made = db::removals::get(&mut tx, &id).await?;
     commit(tx, &app, true).await?;
     let missing = || Error::not_found("The removal was done meanwhile.");
     Ok((StatusCode::CREATED, Json(made.ok_or_else(missing)?)))

@@ -23,8 +23,8 @@ pub use super::queries::{DeleteQuery, ServiceQuery};
 use super::page::{Page, rows};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::Conn;
-use crate::db::services::{self as rows_of, Listed};
+use crate::db::services::Listed;
+use crate::db::{self, Conn};
 use crate::error::{Error, Result};
 use crate::extract::{InProject, Query, tagged};
 
@@ -241,7 +241,7 @@ pub(crate) async fn page(
 ) -> Result<Page<Service>> {
     let limit = rows(query.limit);
     let listed = Listed { kind, project: query.project.as_ref(), after: query.cursor.as_deref(), limit };
-    let found = rows_of::list(&mut *app.db.read().await?, &listed).await?;
+    let found = db::services::list(&mut *app.db.read().await?, &listed).await?;
     Ok(Page::of(found, limit, |service| service.name.to_string()))
 }
 
@@ -262,7 +262,7 @@ pub(crate) async fn get(
 pub(crate) async fn shown(app: &App, name: &ServiceName) -> Result<Service> {
     let mut conn = app.db.read().await?;
     let mut service = found(&mut conn, name).await?;
-    service.health = rows_of::health(&mut conn, name).await?;
+    service.health = db::services::health(&mut conn, name).await?;
     Ok(service)
 }
 
@@ -270,5 +270,5 @@ pub(crate) async fn shown(app: &App, name: &ServiceName) -> Result<Service> {
 pub(crate) async fn found(conn: &mut Conn, name: &ServiceName) -> Result<Service> {
     let missing =
         || Error::not_found(format!("There is no service {name}; `windlass get services` lists them."));
-    rows_of::get(conn, name).await?.ok_or_else(missing)
+    db::services::get(conn, name).await?.ok_or_else(missing)
 }

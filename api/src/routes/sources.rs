@@ -17,8 +17,8 @@ use super::page::{Page, PageQuery};
 use super::{audited, commit};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::sources::{self as rows_of, SourceRow};
-use crate::db::{Conn, nat};
+use crate::db::sources::SourceRow;
+use crate::db::{self, Conn, nat};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
 
@@ -46,7 +46,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Source>>> {
-    let found = rows_of::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
+    let found = db::sources::list(&mut *app.db.read().await?, query.cursor.as_deref(), query.rows()).await?;
     let key = |row: &SourceRow| format!("{}/{}", row.source.project, row.source.name);
     Ok(Json(Page::of(found, query.rows(), key).map(|row| row.source)))
 }
@@ -80,13 +80,13 @@ pub(crate) async fn put(
 ) -> Result<(StatusCode, HeaderMap, Json<Source>)> {
     check(&spec)?;
     let mut tx = app.db.write().await?;
-    let before = rows_of::get(&mut tx, &at.project, &at.name).await?;
+    let before = db::sources::get(&mut tx, &at.project, &at.name).await?;
     conditions.check(before.as_ref().map(|row| nat(row.version)))?;
     let source = Source { project: at.project, name: at.name, spec, created_at: app.clock.now() };
-    rows_of::put(&mut tx, &source).await?;
+    db::sources::put(&mut tx, &source).await?;
     let object = format!("{}/{}", source.project, source.name);
     audited(&mut tx, &app, &admin.who, ("source.put", &object), json!(source.spec)).await?;
-    let row = rows_of::get(&mut tx, &source.project, &source.name).await?;
+    let row = db::sources::get(&mut tx, &source.project, &source.name).await?;
     commit(tx, &app, false).await?;
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let (version, source) = row.map_or((1, source), |row| (nat(row.version), row.source));
@@ -108,13 +108,13 @@ pub(crate) async fn delete(
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &at).await?;
     conditions.check(Some(nat(row.version)))?;
-    let users = rows_of::users(&mut tx, &at.project, &at.name).await?;
+    let users = db::sources::users(&mut tx, &at.project, &at.name).await?;
     if !users.is_empty() {
         let detail =
             format!("Services are rendered from it: {}. Delete or move them first.", users.join(", "));
         return Err(Error::conflict("in_use", detail));
     }
-    rows_of::delete(&mut tx, &at.project, &at.name).await?;
+    db::sources::delete(&mut tx, &at.project, &at.name).await?;
     let object = format!("{}/{}", at.project, at.name);
     audited(&mut tx, &app, &admin.who, ("source.delete", &object), json!({})).await?;
     commit(tx, &app, false).await?;
@@ -123,7 +123,7 @@ pub(crate) async fn delete(
 
 async fn found(conn: &mut Conn, at: &InProject) -> Result<SourceRow> {
     let missing = || Error::not_found("There is no such source; `windlass get sources` lists them.");
-    rows_of::get(conn, &at.project, &at.name).await?.ok_or_else(missing)
+    db::sources::get(conn, &at.project, &at.name).await?.ok_or_else(missing)
 }
 
 /// A source's address is shown to people and told to publishers, so it holds no password.
