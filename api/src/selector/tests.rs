@@ -56,11 +56,15 @@ fn j5_what_is_not_a_selector_is_refused() {
 /// The corpus of the fuzz target: every form above, cut anywhere, with anything in it.
 #[test]
 fn j5_b12_no_text_makes_the_reader_panic() {
-    let forms = ["env in (prod,staging),region notin (south)", "a!=b,!c , d==e", "(,),=!in notin", "é in (\u{202e})"];
+    let forms =
+        ["env in (prod,staging),region notin (south)", "a!=b,!c , d==e", "(,),=!in notin", "é in (\u{202e})"];
     for (form, other) in forms.iter().flat_map(|form| forms.map(|other| (form, other))) {
         for end in (0..=form.len()).filter(|end| form.is_char_boundary(*end)) {
             if let Ok(selector) = format!("{}{other}", &form[..end]).parse::<Selector>() {
-                assert!(selector.check().is_ok() && selector.terms().count() <= super::MAX_TERMS, "{form} {other}");
+                assert!(
+                    selector.check().is_ok() && selector.terms().count() <= super::MAX_TERMS,
+                    "{form} {other}"
+                );
             }
         }
     }
