@@ -223,7 +223,7 @@ async fn going_back_to_what_ran_before_moves_no_byte() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_ahead_once_silences_no_later_report() {
+async fn d8_a_clock_that_was_ahead_once_silences_no_later_report() {
     let mut site = Site::new().await;
     site.fleet.publish("web", &[config("a", "1")]);
     // Said in the year 2096, before somebody set the clock.

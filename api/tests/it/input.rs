@@ -75,7 +75,7 @@ on_both! {
         assert_eq!((&cluster["agent"], &cluster["report"]["number"]), (&json!("0.1.0"), &json!(2)));
     }
 
-    async fn what_a_clock_that_was_ahead_has_said_is_known_to_every_replica(fleet) {
+    async fn d8_what_a_clock_that_was_ahead_has_said_is_known_to_every_replica(fleet) {
         let mut fleet = fleet;
         let mut agent = fleet.join("site-1", json!({})).await;
         agent.has_news(&fleet).await;
