@@ -41,10 +41,12 @@ pub enum Why {
     #[error("not accepted: {0}")]
     NotAccepted(String),
     /// Other bytes came from there a while ago.
-    #[error("not asked: it gave other bytes before; it is asked again in {}", human(*left))]
+    #[error("not asked for {} more: {before}", human(Duration::from_secs(left.as_secs())))]
     Avoided {
         /// Until it is asked again.
         left: Duration,
+        /// What came.
+        before: Box<Mismatch>,
     },
     /// The signed length is more than this program reads.
     #[error("longer than the {limit} bytes that are ever read")]

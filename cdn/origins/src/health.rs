@@ -9,7 +9,7 @@ use program::schedule;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::{Origin, Why};
+use crate::{Mismatch, Origin, Why};
 
 /// After its first failure an origin stands behind the others for so long; the time doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(10);
@@ -56,11 +56,18 @@ pub(crate) struct Tracked {
 struct Memory {
     failures: u32,
     resting_until: Option<Instant>,
-    avoided: BTreeMap<Digest, Instant>,
+    avoided: BTreeMap<Digest, Avoided>,
     fetched: u64,
     mismatches: u64,
     bytes: u64,
     last_error: Option<String>,
+}
+
+/// An object that is not asked for at an origin.
+#[derive(Debug)]
+struct Avoided {
+    until: Instant,
+    before: Box<Mismatch>,
 }
 
 /// In the order of the list, but those that rest stand behind, the one that rests least first.
@@ -118,21 +125,22 @@ impl Tracked {
         self.memory().bytes += bytes;
     }
 
-    pub(crate) fn avoid(&self, object: Digest, until: Instant) {
+    /// Lets an object not be asked for there until then, since other bytes came.
+    pub(crate) fn avoid(&self, before: Box<Mismatch>, until: Instant) {
         let mut memory = self.memory();
-        memory.avoided.insert(object, until);
+        memory.avoided.insert(before.expected, Avoided { until, before });
         if memory.avoided.len() > MOST_AVOIDED {
-            let soonest = memory.avoided.iter().min_by_key(|(_, until)| **until).map(|(object, _)| *object);
+            let soonest = memory.avoided.iter().min_by_key(|(_, one)| one.until).map(|(object, _)| *object);
             soonest.map(|object| memory.avoided.remove(&object));
         }
     }
 
-    /// How long an object is still not asked for there.
-    pub(crate) fn avoided(&self, object: &Digest, now: Instant) -> Option<Duration> {
+    /// Why an object is still not asked for there.
+    pub(crate) fn avoided(&self, object: &Digest, now: Instant) -> Option<Why> {
         let mut memory = self.memory();
-        let until = *memory.avoided.get(object)?;
-        if until > now {
-            return Some(until - now);
+        let Avoided { until, before } = memory.avoided.get(object)?;
+        if *until > now {
+            return Some(Why::Avoided { left: *until - now, before: before.clone() });
         }
         memory.avoided.remove(object);
         None
@@ -145,7 +153,7 @@ impl Tracked {
             appended: self.appended,
             failures: memory.failures,
             resting: memory.resting(now),
-            avoided: memory.avoided.values().filter(|until| **until > now).count(),
+            avoided: memory.avoided.values().filter(|one| one.until > now).count(),
             fetched: memory.fetched,
             mismatches: memory.mismatches,
             bytes: memory.bytes,

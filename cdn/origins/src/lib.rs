@@ -219,9 +219,9 @@ impl Origins {
         prove: &mut impl FnMut(Body) -> Result<T, Why>,
     ) -> Result<T, Why> {
         if let Key::Object(digest) = asked.key
-            && let Some(left) = tracked.avoided(digest, Instant::now())
+            && let Some(why) = tracked.avoided(digest, Instant::now())
         {
-            return Err(Why::Avoided { left });
+            return Err(why);
         }
         let download = Download { shared: &self.shared, from: tracked, asked, until };
         let first = download.run(false).await.and_then(&mut *prove);
@@ -233,8 +233,8 @@ impl Origins {
         // A folder has no cache in front of it.
         let second =
             if tracked.origin.is_remote() { download.run(true).await.and_then(prove) } else { first };
-        if let (Err(Why::Mismatch(_)), Key::Object(digest)) = (&second, asked.key) {
-            tracked.avoid(*digest, Instant::now() + self.shared.patience.avoid);
+        if let (Err(Why::Mismatch(mismatch)), Key::Object(_)) = (&second, asked.key) {
+            tracked.avoid(mismatch.clone(), Instant::now() + self.shared.patience.avoid);
         }
         second
     }

@@ -6,7 +6,7 @@ use program::http::StatusCode;
 use tokio::time::Instant;
 
 use super::{MOST_AVOIDED, Tracked, order, rest_after};
-use crate::{Origin, Why};
+use crate::{Mismatch, Origin, Why};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -63,7 +63,15 @@ fn what_is_avoided_is_bounded_and_ends() {
     let now = Instant::now();
     let objects: Vec<Digest> = (0..=MOST_AVOIDED).map(|n| Digest::of(&n.to_be_bytes())).collect();
     for (n, object) in objects.iter().enumerate() {
-        tracked.avoid(*object, now + SECOND + Duration::from_micros(n as u64));
+        let before = Mismatch {
+            host: "cdn".to_owned(),
+            expected: *object,
+            length: None,
+            actual: None,
+            bytes: 1,
+            looks_like: None,
+        };
+        tracked.avoid(Box::new(before), now + SECOND + Duration::from_micros(n as u64));
     }
     assert_eq!(tracked.status(now).avoided, MOST_AVOIDED);
     assert_eq!(tracked.avoided(&objects[0], now), None);

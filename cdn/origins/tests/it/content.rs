@@ -46,6 +46,7 @@ async fn a1_alone_it_is_refused_by_host_expected_and_actual() {
     }
     let again = origins.object(&digest, Some(8)).await.unwrap_err();
     assert!(matches!(again.tried[0].why, Why::Avoided { .. }) && again.is_content_mismatch(), "{again}");
+    assert!(again.to_string().contains(&cdn::Digest::of(b"tampered").to_string()), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
