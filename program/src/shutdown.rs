@@ -13,21 +13,23 @@ use tokio_util::sync::CancellationToken;
 /// How long tasks may take to end after a stop was asked for; Kubernetes kills after 30 s.
 pub const GRACE: Duration = Duration::from_secs(25);
 
-/// Listens for SIGTERM and SIGINT.
+/// Listens for SIGTERM, SIGINT, and SIGHUP: a terminal that is closed.
 #[derive(Debug)]
 pub struct Shutdown {
     token: CancellationToken,
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Shutdown {
-    /// Takes over both signals, from now on; call it first in `main`, inside the runtime.
+    /// Takes over all three signals, from now on; call it first in `main`, inside the runtime.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             token: CancellationToken::new(),
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
@@ -78,6 +80,7 @@ impl Shutdown {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }
