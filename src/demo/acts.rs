@@ -259,11 +259,13 @@ impl<'o> Acts<'o> {
         let texts = stored::texts(&self.fleet.workshop, &self.fleet.releases().await?)?;
         let found = self.fleet.crossed.bytes_of(texts.iter().map(String::as_str));
         self.story.line(&format!("manifest bytes through the api:  {found}"))?;
-        self.story.line(&format!(
-            "  (measured: {} crossed the wire in front of the api; none of {} texts of the manifests was among them)",
-            bytes(self.fleet.crossed.bytes() as u64),
-            texts.len(),
-        ))?;
+        let crossed = bytes(self.fleet.crossed.bytes() as u64);
+        let looked_for = match texts.len() {
+            0 => "these manifests have no long text to look for".to_owned(),
+            count => format!("none of {count} long texts of the manifests was among them"),
+        };
+        self.story
+            .line(&format!("  (measured: {crossed} crossed the wire in front of the api; {looked_for})"))?;
         if found == 0 { Ok(()) } else { bail!("manifest bytes crossed the api's wire: this must never be") }
     }
 

@@ -13,6 +13,8 @@ use tokio::process::Command;
 use super::Demo;
 
 static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/deploy/examples/harbour");
+const NAME: &str = "Windlass demo";
+const EMAIL: &str = "demo@example.com";
 /// The most time for one git command.
 const GIT: Duration = Duration::from_mins(5);
 
@@ -48,6 +50,7 @@ impl Repository {
             "the example application `harbour`".to_owned()
         };
         let repository = Self { folder, what };
+        repository.sign_as_the_demo().await?;
         if demo.source.is_none() {
             repository.commit("harbour: the application").await?;
         }
@@ -87,6 +90,14 @@ impl Repository {
     pub(super) async fn head(&self) -> Result<String> {
         let head = git(Some(&self.folder), ["rev-parse", "--short=12", "HEAD"].map(OsStr::new)).await?;
         Ok(head.trim().to_owned())
+    }
+
+    /// Lets whoever follows the demo's advice commit, on a machine where git does not know them yet.
+    async fn sign_as_the_demo(&self) -> Result<()> {
+        for (key, value) in [("user.name", NAME), ("user.email", EMAIL)] {
+            git(Some(&self.folder), ["config", key, value].map(OsStr::new)).await?;
+        }
+        Ok(())
     }
 
     async fn commit(&self, message: &str) -> Result<()> {
@@ -137,7 +148,7 @@ async fn git<'a>(folder: Option<&Path>, arguments: impl IntoIterator<Item = &'a 
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
-    for (name, value) in [("NAME", "Windlass demo"), ("EMAIL", "demo@example.com")] {
+    for (name, value) in [("NAME", NAME), ("EMAIL", EMAIL)] {
         command.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
     }
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0");
