@@ -16,7 +16,7 @@ use cdn::document::{
 use cdn::limits::{DESIRED_LIST, SET_SERVICES};
 use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 
-use crate::routes::services::OnUnassign;
+use crate::nouns::services::OnUnassign;
 use crate::selector::Selector;
 
 /// All that an assignment depends on.

@@ -9,13 +9,15 @@ use cdn::secret::{Token, TokenKind};
 use cdn::{ClusterId, Digest, ProjectName, Secret};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use jiff::Timestamp;
 
 use crate::app::App;
 use crate::db::clusters::slots;
 use crate::db::{clusters, join_tokens, publishers};
 use crate::error::{Error, Result};
 use crate::follow;
-use crate::routes::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
+use crate::nouns::join_tokens::JoinToken;
 use crate::table::Known;
 
 /// The other end of the connection.
@@ -176,11 +178,26 @@ impl FromRequestParts<Arc<App>> for Joiner {
             allow(app, peer(parts))?;
             return Err(unknown());
         };
-        if let Some(why) = found.unusable(app.clock.now()) {
+        if let Some(why) = unusable(&found, app.clock.now()) {
             return Err(why);
         }
         Ok(Self { hash: token.hash(), fleet: token.fleet() })
     }
+}
+
+/// Why it cannot be used now. Who holds a token may know what became of it.
+fn unusable(token: &JoinToken, now: Timestamp) -> Option<Error> {
+    let (code, why) = if token.revoked_at.is_some() {
+        ("join_token_revoked", "was revoked")
+    } else if token.uses >= token.max_uses {
+        ("join_token_used", "has been used as often as it may")
+    } else if token.expires_at <= now {
+        ("join_token_expired", "has expired")
+    } else {
+        return None;
+    };
+    let detail = format!("The join token {why}; ask for a new one: `windlass join-token create`.");
+    Some(Error::unauthorized(code, detail))
 }
 
 impl FromRequestParts<Arc<App>> for Cluster {

@@ -5,7 +5,7 @@
 //! 1. [`settings`], `start`: what a process is given, and what it opens with it;
 //! 2. `front`: the listener, and the poll, which is answered from `table` alone;
 //! 3. [`routes`]: every route with its bodies, one file a noun; `auth`, `extract`, [`error`]: what they share;
-//! 4. `db`: SQL beside its noun, for SQLite and PostgreSQL alike;
+//! 4. `nouns`: what all layers speak of; `db`: SQL beside its noun, for SQLite and PostgreSQL alike;
 //! 5. `assign`: the pure decision, and `pass`, which makes it real;
 //! 6. `desired`: what is signed; `reports`, `loops`: what happens on the way back and without being asked.
 
@@ -23,6 +23,7 @@ mod id;
 mod limiter;
 mod loops;
 mod meters;
+mod nouns;
 mod pass;
 mod recent;
 mod reports;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::db::clusters::slots;
 use crate::db::{self, Kind, idempotency};
-use crate::routes::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
 use crate::settings::Settings;
 use crate::{follow, pass, roots};
 

@@ -22,8 +22,8 @@ use crate::db::documents::Kind;
 use crate::db::{self, Write, approvals, documents, fleet, removals};
 use crate::desired::Extras;
 use crate::follow;
+pub(crate) use read::notes_of;
 use read::{Due, Page};
-pub(crate) use read::{names_of, notes_of};
 
 /// How long a request waits for the pass that it asked for. What it wrote is durable already.
 const WAIT: Duration = Duration::from_secs(10);

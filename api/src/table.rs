@@ -19,7 +19,7 @@ use cdn::{ClusterId, Digest};
 
 use crate::db::clusters::slots::{Restart, SlotRow};
 use crate::desired::Terms;
-use crate::routes::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
 pub(crate) use gaps::Gaps;
 use intern::Interned;
 pub(crate) use slot::{Ask, Polled, View};

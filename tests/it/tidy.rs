@@ -110,6 +110,53 @@ fn every_arrow_inside_the_content_plane_points_down() {
     assert_eq!(order.len(), front.lines().filter(|line| line.starts_with("pub mod ")).count());
 }
 
+/// The api: HTTP stands on what acts, that on the decisions and the database, and all of them on the nouns. Each of the
+/// lower layers knows those before it, and none after; what is not listed stands on top of them.
+#[test]
+fn every_arrow_inside_the_api_points_down() {
+    let layers: [&[&str]; 6] = [
+        &["clock", "id", "recent", "selector"],
+        &["nouns"],
+        &["assign"],
+        &["db"],
+        &["error"],
+        &["desired", "table"],
+    ];
+    let front = fs::read_to_string(top().join("api/src/lib.rs")).unwrap();
+    let all: BTreeSet<&str> = front
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    let mut below = BTreeSet::new();
+    for layer in layers {
+        below.extend(layer);
+        for module in layer {
+            let file = top().join(format!("api/src/{module}.rs"));
+            let folder = file.with_extension("");
+            let beside = if folder.is_dir() { files(&folder, ".rs") } else { Vec::new() };
+            for path in beside.into_iter().chain([file]) {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let code = code.collect::<Vec<_>>().join("\n");
+                for used in code.split("crate::").skip(1) {
+                    // One name, or a list in braces.
+                    let end: &[char] = if used.starts_with('{') { &[';'] } else { &[':', ';'] };
+                    let names = used.split(end).next().unwrap_or_default();
+                    let above = names
+                        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                        .find(|name| all.contains(name) && !below.contains(name));
+                    assert!(
+                        above.is_none(),
+                        "{}: `{module}` must not know {above:?}, which is built on it",
+                        name(&path)
+                    );
+                }
+            }
+        }
+    }
+    assert!(below.is_subset(&all), "a layer names a module of the api that is gone");
+}
+
 #[test]
 fn the_pure_half_opens_nothing_and_the_api_carries_no_manifest() {
     for path in files(&top().join("cdn/src"), ".rs") {

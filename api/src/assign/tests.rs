@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Assignments, ClusterState, FleetState, ServiceState, Targets, assign, cycle};
-use crate::routes::services::OnUnassign;
+use crate::nouns::services::OnUnassign;
 use crate::selector::Selector;
 
 const PROJECTS: [&str; 2] = ["default", "other"];

@@ -4,7 +4,7 @@ use cdn::ClusterId;
 use cdn::document::Approval as Wire;
 
 use super::{Conn, Result, json, text, to_json};
-use crate::routes::holds::Approval;
+use crate::nouns::holds::Approval;
 
 /// Writes it down; a second yes replaces the signatures.
 pub(crate) async fn put(conn: &mut Conn, approval: &Approval, wire: &Wire) -> Result<()> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Conn, Result, json, to_json};
 use crate::clock::timestamp;
 use crate::id;
-use crate::routes::audit::Entry;
+use crate::nouns::audit::Entry;
 
 /// Who did what to what.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, json, maybe, nat, of_word, text, to_json};
 use crate::clock::timestamp;
-use crate::routes::clusters::{Cluster, ClusterState};
+use crate::nouns::clusters::{Cluster, ClusterState};
 use crate::selector::Selector;
 
 /// A cluster that joins.

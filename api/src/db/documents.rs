@@ -1,6 +1,9 @@
 //! Sets and values, by digest.
 
-use cdn::Digest;
+use std::collections::BTreeSet;
+
+use cdn::document::Set;
+use cdn::{Digest, ServiceName, document};
 use sqlx::AssertSqlSafe;
 
 use super::{BATCH, Conn, Result};
@@ -39,6 +42,13 @@ pub(crate) async fn get(conn: &mut Conn, digest: Digest) -> Result<Option<Vec<u8
     let sql = "select bytes from documents where digest = $1";
     let row: Option<(String,)> = sqlx::query_as(sql).bind(digest.to_string()).fetch_optional(conn).await?;
     Ok(row.map(|row| row.0.into_bytes()))
+}
+
+/// The services of a set; none of one that is not there.
+pub(crate) async fn services_of(conn: &mut Conn, set: Digest) -> Result<BTreeSet<ServiceName>> {
+    let Some(bytes) = get(conn, set).await? else { return Ok(BTreeSet::new()) };
+    let set: Set = document::read(&bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(set.services.into_iter().map(|entry| entry.name).collect())
 }
 
 /// Which of these are there.

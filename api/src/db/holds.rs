@@ -7,7 +7,7 @@ use sqlx::{FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, json, text};
 use crate::clock::timestamp;
-use crate::routes::holds::Hold;
+use crate::nouns::holds::Hold;
 
 const SELECT: &str = "select h.cluster, c.name as cluster_name, h.hold, h.place, a.approved_at
      from holds h join clusters c on c.id = h.cluster

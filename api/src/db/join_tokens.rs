@@ -9,7 +9,7 @@ use sqlx::{FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, int, json, nat, to_json};
 use crate::clock::timestamp;
-use crate::routes::join_tokens::JoinToken;
+use crate::nouns::join_tokens::JoinToken;
 
 const SELECT: &str =
     "select id, created_at, created_by, expires_at, max_uses, uses, labels, projects, approve,

@@ -7,7 +7,7 @@ use sqlx::{FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, text};
 use crate::clock::timestamp;
-use crate::routes::publishers::Publisher;
+use crate::nouns::publishers::Publisher;
 
 const SELECT: &str = "select id, name, project, created_at, created_by, revoked_at from publishers";
 

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, Write, int, nat, text};
 use crate::clock::timestamp;
-use crate::routes::releases::Release;
+use crate::nouns::releases::Release;
 
 const SELECT: &str =
     "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,

@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::{BATCH, Conn, Result, nat, of_word, text, word};
 use crate::clock::timestamp;
 use crate::id;
-use crate::routes::removals::Removal;
+use crate::nouns::removals::Removal;
 
 const SELECT: &str =
     "select m.id, m.cluster, c.name as cluster_name, m.service, m.mode, m.created_at, m.created_by,

@@ -10,7 +10,7 @@ use sqlx::{FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, Write, json, maybe, nat, of_word, text, to_json, word};
 use crate::clock::timestamp;
-use crate::routes::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
+use crate::nouns::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
 
 const SELECT: &str =
     "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,

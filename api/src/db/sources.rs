@@ -7,7 +7,7 @@ use sqlx::{FromRow, Row};
 use super::filter::Filter;
 use super::{Conn, Result, json, text, to_json};
 use crate::clock::timestamp;
-use crate::routes::sources::Source;
+use crate::nouns::sources::Source;
 
 const SELECT: &str = "select project, name, spec, created_at, version from sources";
 

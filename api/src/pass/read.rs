@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cdn::document::{Approval, Removal, Set};
-use cdn::{ClusterId, Digest, ServiceName, document};
+use cdn::document::{Approval, Removal};
+use cdn::{ClusterId, Digest, ServiceName};
 
 use crate::app::App;
 use crate::assign::{ClusterState, FleetState, ServiceState, Targets, assign};
 use crate::db::clusters::assignment::{self, AssignedRow};
 use crate::db::{self, Conn, approvals, documents, fleet, removals, services};
-use crate::routes::services::Service;
+use crate::nouns::services::Service;
 
 /// What is due: all clusters if a service or release changed, else those that changed themselves.
 pub(super) struct Due {
@@ -134,7 +134,7 @@ async fn shared_names(
     if let Some(names) = sets.get(&set) {
         return Ok(Arc::clone(names));
     }
-    let names = Arc::new(names_of(conn, set).await?);
+    let names = Arc::new(documents::services_of(conn, set).await?);
     sets.insert(set, Arc::clone(&names));
     Ok(names)
 }
@@ -145,11 +145,4 @@ fn by_cluster<T>(all: Vec<(ClusterId, T)>) -> HashMap<ClusterId, Vec<T>> {
         each.entry(cluster).or_default().push(one);
     }
     each
-}
-
-/// The services of a set.
-pub(crate) async fn names_of(conn: &mut Conn, set: Digest) -> db::Result<BTreeSet<ServiceName>> {
-    let Some(bytes) = documents::get(conn, set).await? else { return Ok(BTreeSet::new()) };
-    let set: Set = document::read(&bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    Ok(set.services.into_iter().map(|entry| entry.name).collect())
 }

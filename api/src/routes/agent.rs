@@ -16,7 +16,6 @@ use cdn::{ClusterId, document};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::clusters::ClusterState;
 use super::{audited, commit};
 use crate::app::App;
 use crate::auth::{Cluster, Joiner, Peer};
@@ -25,6 +24,7 @@ use crate::db::{clusters, join_tokens};
 use crate::error::{Error, Result};
 use crate::extract::Raw;
 use crate::front::poll;
+use crate::nouns::clusters::ClusterState;
 
 const JOIN_BYTES: usize = 4 << 10;
 /// What a report and a renewal cost of a cluster's allowance in a minute.

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::document::{self, Health, ProjectValues, Removal, Report, Set, Sync, Values};
+use cdn::document::{self, ProjectValues, Removal, Report, Set, Values};
 use cdn::limits::VALUES_BYTES;
 use cdn::name::is_dns_label;
 use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 pub use super::queries::ClusterQuery;
+pub use crate::nouns::clusters::{Cluster, ClusterState};
 
 use super::page::{Page, rows};
 use super::{audited, commit};
@@ -30,73 +30,6 @@ use crate::error::{Error, Result};
 use crate::extract::{Conditions, Json as Body, Named, Query, tagged};
 use crate::pass;
 use crate::selector::{self, Selector};
-
-/// A registered cluster.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Cluster {
-    /// Its random id.
-    #[schema(value_type = String)]
-    pub id: ClusterId,
-    /// Its name, a DNS label, unique in the fleet.
-    pub name: String,
-    /// What selectors look at; set by its join token or a person, never by the cluster.
-    pub labels: BTreeMap<String, String>,
-    /// The projects whose services may come here; empty means every project.
-    #[schema(value_type = Vec<String>)]
-    pub projects: Vec<ProjectName>,
-    /// Whether it may poll.
-    pub state: ClusterState,
-    /// When it joined.
-    pub joined_at: Timestamp,
-    /// The join token that it used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub join_token: Option<String>,
-    /// Its last poll, as far as this api knows: exact for polls that came here, else to about ten minutes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_seen: Option<Timestamp>,
-    /// The agent's version.
-    pub agent: String,
-    /// The sequence of its assignment; 0 before the first.
-    pub seq: u64,
-    /// The set that it should run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub set: Option<Digest>,
-    /// When it last reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reported_at: Option<Timestamp>,
-    /// The sequence that it has accepted, by its last report.
-    pub reported_seq: u64,
-    /// Whether what is wanted is what is applied, over all its services.
-    #[schema(value_type = String)]
-    pub sync: Sync,
-    /// Whether what is applied works, over all its services.
-    #[schema(value_type = String)]
-    pub health: Health,
-    /// Services that it reported.
-    pub services: u64,
-    /// Holds that it reported.
-    pub holds: u64,
-    /// Since when two agents seem to use its identity; it gets nothing until a person recovers it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duplicate_since: Option<Timestamp>,
-    /// The sequence that its agent holds, where this database never issued it: the database is older than the fleet. It
-    /// gets nothing until a person recovers it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_ahead: Option<u64>,
-}
-
-/// Whether a cluster may poll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ClusterState {
-    /// A person has to approve it first.
-    Pending,
-    /// It may.
-    Active,
-    /// No more. What it runs goes on running.
-    Revoked,
-}
 
 /// One cluster with all that is known of it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

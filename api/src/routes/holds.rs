@@ -6,13 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use cdn::envelope::Signature;
 use cdn::limits::SIGNATURES;
-use cdn::{ClusterId, Digest, ServiceName, document};
-use jiff::Timestamp;
+use cdn::{ClusterId, Digest, document};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 pub use super::queries::HoldQuery;
+pub use crate::nouns::holds::{Approval, Hold};
 
 use super::page::{Page, rows};
 use super::{audited, clusters, commit};
@@ -23,24 +23,6 @@ use crate::db::{self, approvals};
 use crate::error::{Error, Result};
 use crate::extract::{Json as Body, Named, Query};
 
-/// A hold that a cluster reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Hold {
-    /// The cluster.
-    #[schema(value_type = String)]
-    pub cluster: ClusterId,
-    /// The cluster's name.
-    pub cluster_name: String,
-    /// What it reported: reason, service, object, message, since, and the digest to approve, if there is one.
-    #[schema(value_type = Object)]
-    pub hold: document::Hold,
-    /// What a person should do next.
-    pub next: String,
-    /// When a person approved it; the cluster has not acted on it yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approved_at: Option<Timestamp>,
-}
-
 /// `POST /v1/holds/{digest}/approve`. An empty body is enough where root lists no approvers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,25 +31,6 @@ pub struct Approve {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     pub signatures: Vec<Signature>,
-}
-
-/// A person's yes to exactly one hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Approval {
-    /// The hold's digest.
-    #[schema(value_type = String)]
-    pub hold: Digest,
-    /// The cluster that it belongs to.
-    #[schema(value_type = String)]
-    pub cluster: ClusterId,
-    /// The service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub service: Option<ServiceName>,
-    /// When.
-    pub approved_at: Timestamp,
-    /// By whom.
-    pub approved_by: String,
 }
 
 /// The holds of all clusters' last reports.

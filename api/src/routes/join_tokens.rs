@@ -10,10 +10,11 @@ use cdn::name::is_dns_label;
 use cdn::secret::{Token, TokenKind};
 use cdn::{ClusterId, ProjectName, Secret};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+pub use crate::nouns::join_tokens::JoinToken;
 
 use super::clusters::check_labels;
 use super::page::{Page, PageQuery};
@@ -54,53 +55,6 @@ pub struct NewJoinToken {
     /// Whether clusters may poll at once. Unless said: yes with one use, no with more, where a person approves each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approve: Option<bool>,
-}
-
-/// A join token, without the token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct JoinToken {
-    /// Its id.
-    pub id: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// By whom.
-    pub created_by: String,
-    /// Until when it can be used.
-    pub expires_at: Timestamp,
-    /// How many clusters may join with it.
-    pub max_uses: u64,
-    /// How many have.
-    pub uses: u64,
-    /// Their labels.
-    pub labels: BTreeMap<String, String>,
-    /// The projects whose services may come to them.
-    #[schema(value_type = Vec<String>)]
-    pub projects: Vec<ProjectName>,
-    /// Whether they may poll at once.
-    pub approve: bool,
-    /// Their name, or how it begins and `*`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_name: Option<String>,
-    /// When it was revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
-}
-
-impl JoinToken {
-    /// Why it cannot be used now. Who holds a token may know what became of it.
-    pub(crate) fn unusable(&self, now: Timestamp) -> Option<Error> {
-        let (code, why) = if self.revoked_at.is_some() {
-            ("join_token_revoked", "was revoked")
-        } else if self.uses >= self.max_uses {
-            ("join_token_used", "has been used as often as it may")
-        } else if self.expires_at <= now {
-            ("join_token_expired", "has expired")
-        } else {
-            return None;
-        };
-        let detail = format!("The join token {why}; ask for a new one: `windlass join-token create`.");
-        Some(Error::unauthorized(code, detail))
-    }
 }
 
 /// The answer to `POST /v1/join-tokens`.

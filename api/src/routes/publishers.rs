@@ -9,10 +9,11 @@ use cdn::name::is_dns_label;
 use cdn::secret::{Token, TokenKind};
 use cdn::{ProjectName, Secret};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+pub use crate::nouns::publishers::Publisher;
 
 use super::page::{Page, PageQuery};
 use super::{audited, commit, made_before, remember};
@@ -33,25 +34,6 @@ pub struct NewPublisher {
     #[serde(default)]
     #[schema(value_type = String)]
     pub project: ProjectName,
-}
-
-/// A publisher, without its token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Publisher {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The project that it publishes for.
-    #[schema(value_type = String)]
-    pub project: ProjectName,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// By whom.
-    pub created_by: String,
-    /// When it was revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
 }
 
 /// The answer to `POST /v1/publishers`.

@@ -4,7 +4,7 @@ use cdn::ProjectName;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
-use super::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
 
 /// Which clusters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]

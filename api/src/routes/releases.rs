@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cdn::Digest;
 use cdn::document::Release as Document;
 use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Verified};
-use cdn::{Digest, ServiceName};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+
+pub use crate::nouns::releases::Release;
 
 use super::page::{Page, PageQuery};
 use super::services::found;
@@ -26,36 +27,6 @@ use crate::error::{Error, Result};
 use crate::extract::{InProject, Named, Query, Raw};
 
 const ENVELOPE_BYTES: usize = <Document as cdn::document::Document>::MAX_BYTES;
-
-/// A registered release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Release {
-    /// Its name: the digest of its envelope.
-    #[schema(value_type = String)]
-    pub digest: Digest,
-    /// The service.
-    #[schema(value_type = String)]
-    pub service: ServiceName,
-    /// T: the digest of the bundle.
-    #[schema(value_type = String)]
-    pub bundle: Digest,
-    /// Grows with every release of the service.
-    pub seq: u64,
-    /// The commit, or the digest of a directory's files.
-    pub revision: String,
-    /// The commit's subject line.
-    pub subject: String,
-    /// Objects in the bundle.
-    pub objects: u64,
-    /// Bytes of the bundle.
-    pub length: u64,
-    /// When it was registered.
-    pub created_at: Timestamp,
-    /// The publisher that registered it.
-    pub publisher: String,
-    /// Whether clusters are assigned it now.
-    pub current: bool,
-}
 
 /// One release with the document that its publisher signed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -4,50 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cdn::ServiceName;
 use cdn::document::RemovalMode;
-use cdn::{ClusterId, ServiceName};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 pub use super::queries::RemovalQuery;
+pub use crate::nouns::removals::Removal;
 
 use super::page::{Page, rows};
 use super::{audited, clusters, commit};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db;
 use crate::db::removals::Listed;
+use crate::db::{self, documents};
 use crate::error::{Error, Result};
 use crate::extract::{Json as Body, Query};
-use crate::pass;
-
-/// A service that one cluster is to take away: the only way in which a whole service goes (law L6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Removal {
-    /// Its id.
-    pub id: String,
-    /// The cluster.
-    #[schema(value_type = String)]
-    pub cluster: ClusterId,
-    /// The cluster's name.
-    pub cluster_name: String,
-    /// The service.
-    #[schema(value_type = String)]
-    pub service: ServiceName,
-    /// What becomes of its objects.
-    #[schema(value_type = String)]
-    pub mode: RemovalMode,
-    /// When it was written.
-    pub created_at: Timestamp,
-    /// By whom.
-    pub created_by: String,
-    /// When the cluster reported it done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub done_at: Option<Timestamp>,
-}
 
 /// `POST /v1/removals`: takes a service that is no longer assigned away from a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -95,7 +69,7 @@ pub(crate) async fn create(
     let mut tx = app.db.write().await?;
     let row = clusters::found(&mut tx, &new.cluster).await?.cluster;
     let is_assigned = match row.set {
-        Some(set) => pass::names_of(&mut tx, set).await?.contains(&new.service),
+        Some(set) => documents::services_of(&mut tx, set).await?.contains(&new.service),
         None => false,
     };
     if is_assigned {

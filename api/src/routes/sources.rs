@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::ProjectName;
 use cdn::wire::Source as Place;
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
+
+pub use crate::nouns::sources::Source;
 
 use super::page::{Page, PageQuery};
 use super::{audited, commit};
@@ -21,22 +19,6 @@ use crate::db::sources::SourceRow;
 use crate::db::{self, Conn, nat};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
-
-/// A registered source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Source {
-    /// Its project.
-    #[schema(value_type = String)]
-    pub project: ProjectName,
-    /// Its name within the project, a DNS label.
-    pub name: String,
-    /// Where it is: `{"git": {"url": ..., "ref": ...}}` or `{"directory": {"path": ...}}`; this alone is the body
-    /// of a `PUT`.
-    #[schema(value_type = Object)]
-    pub spec: Place,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
 
 /// The sources, by project and name.
 #[utoipa::path(get, path = "/v1/sources", tag = "sources", security(("admin" = [])), params(PageQuery),

@@ -9,7 +9,7 @@ use super::intern::NONE;
 use super::{Gaps, Known};
 use crate::db::clusters::slots::{Restart, SlotRow};
 use crate::desired::Terms;
-use crate::routes::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
 
 /// Which of the shared values a cluster has.
 #[derive(Clone, Copy, Debug)]

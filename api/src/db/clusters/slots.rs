@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::super::{BATCH, Conn, Result, maybe, nat, of_word, rows, text};
-use crate::routes::clusters::ClusterState;
+use crate::nouns::clusters::ClusterState;
 
 /// All of a cluster that a poll needs.
 #[derive(Clone, Debug)]

@@ -12,10 +12,9 @@ use super::{DeleteQuery, Deleted, Service, ServiceKind, ServiceSpec, check, foun
 use crate::app::App;
 use crate::auth::Admin;
 use crate::db::clusters::assignment;
-use crate::db::{Conn, fleet, removals, services};
+use crate::db::{Conn, documents, fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
-use crate::pass;
 use crate::routes::{audited, commit};
 
 /// What a `PUT` answers.
@@ -118,7 +117,7 @@ pub(crate) async fn delete_one(
 async fn sets_with(conn: &mut Conn, name: &ServiceName) -> Result<Vec<Digest>> {
     let mut with = Vec::new();
     for set in assignment::sets_in_use(conn).await? {
-        if pass::names_of(conn, set).await?.contains(name) {
+        if documents::services_of(conn, set).await?.contains(name) {
             with.push(set);
         }
     }

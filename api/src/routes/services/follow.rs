@@ -14,7 +14,7 @@ use crate::auth::Admin;
 use crate::db::{Conn, Write, fleet, releases, services};
 use crate::error::{Error, Result};
 use crate::extract::{Idempotency, InProject, Json as Body};
-use crate::routes::releases::Release;
+use crate::nouns::releases::Release;
 use crate::routes::{audited, commit, made_before, remember};
 
 /// Goes back to the release before the one that runs, and stays there until resumed.

@@ -1,0 +1,23 @@
+//! What the audit log says of each write.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Entry {
+    /// Its id; ids grow with time.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who: `admin`, `publisher:<name>`, `cluster:<id>`, `join:<token id>` or `api`.
+    pub who: String,
+    /// What was done: `service.put`, `cluster.approve` ...
+    pub verb: String,
+    /// To what.
+    pub object: String,
+    /// The particulars.
+    #[schema(value_type = Object)]
+    pub detail: serde_json::Value,
+}
