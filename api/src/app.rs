@@ -34,7 +34,7 @@ pub(crate) struct App {
     pub(crate) meters: Meters,
     pub(crate) reports: Reports,
     pub(crate) passes: Passes,
-    pub(crate) follow: Follow,
+    pub(crate) change_log: ChangeLog,
     /// Requests that are being answered, polls without news aside.
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) max_requests: u32,
@@ -58,7 +58,7 @@ pub(crate) struct Passes {
 
 /// How far memory has followed the change log, see [`crate::follow`].
 #[derive(Debug)]
-pub(crate) struct Follow {
+pub(crate) struct ChangeLog {
     pub(crate) change: AtomicI64,
     pub(crate) turn: Mutex<()>,
     pub(crate) part: Part,
@@ -70,7 +70,7 @@ impl Passes {
     }
 }
 
-impl Follow {
+impl ChangeLog {
     pub(crate) fn new(part: Part) -> Self {
         Self { change: AtomicI64::new(-1), turn: Mutex::new(()), part }
     }

@@ -23,13 +23,13 @@ use crate::selector::Selector;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FleetState {
     /// Sorted by name.
-    pub(crate) services: BTreeMap<ServiceName, ServiceState>,
-    pub(crate) clusters: Vec<ClusterState>,
+    pub(crate) services: BTreeMap<ServiceName, ServiceInputs>,
+    pub(crate) clusters: Vec<ClusterInputs>,
 }
 
 /// A service, as far as assignments look at it.
 #[derive(Clone, Debug)]
-pub(crate) struct ServiceState {
+pub(crate) struct ServiceInputs {
     pub(crate) targets: Targets,
     /// The release that it follows or is pinned to.
     pub(crate) release: Option<Digest>,
@@ -50,7 +50,7 @@ pub(crate) enum Targets {
 
 /// An active cluster.
 #[derive(Clone, Debug)]
-pub(crate) struct ClusterState {
+pub(crate) struct ClusterInputs {
     pub(crate) id: ClusterId,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -129,12 +129,12 @@ pub(crate) fn assign(state: &FleetState) -> Assignments {
 
 /// The services that are meant for a cluster.
 fn targeted<'a>(
-    services: &'a BTreeMap<ServiceName, ServiceState>,
-    cluster: &ClusterState,
+    services: &'a BTreeMap<ServiceName, ServiceInputs>,
+    cluster: &ClusterInputs,
 ) -> BTreeSet<&'a ServiceName> {
     let is_let_in =
         |name: &ServiceName| cluster.projects.is_empty() || cluster.projects.contains(name.project());
-    let is_meant = |service: &ServiceState| match &service.targets {
+    let is_meant = |service: &ServiceInputs| match &service.targets {
         Targets::Listed(names) => names.contains(&cluster.name) || names.contains(cluster.id.as_str()),
         Targets::Selected(selector) => selector.matches(&cluster.labels),
     };
@@ -145,8 +145,8 @@ fn targeted<'a>(
 /// Those of them that can run: they have a release, and what they depend on here has one too. One that the cluster is
 /// assigned already stays, whatever it newly depends on.
 fn members<'a>(
-    services: &BTreeMap<ServiceName, ServiceState>,
-    cluster: &ClusterState,
+    services: &BTreeMap<ServiceName, ServiceInputs>,
+    cluster: &ClusterInputs,
     targeted: &BTreeSet<&'a ServiceName>,
 ) -> (Vec<&'a ServiceName>, Vec<String>) {
     let mut notes = Vec::new();
@@ -175,7 +175,7 @@ fn members<'a>(
     (members.into_iter().take(SET_SERVICES).collect(), notes)
 }
 
-fn set_of(services: &BTreeMap<ServiceName, ServiceState>, members: &[&ServiceName]) -> Set {
+fn set_of(services: &BTreeMap<ServiceName, ServiceInputs>, members: &[&ServiceName]) -> Set {
     let entry = |name: &&ServiceName| {
         let service = services.get(*name)?;
         let here = |on: &&ServiceName| members.binary_search(on).is_ok();
@@ -190,7 +190,7 @@ fn set_of(services: &BTreeMap<ServiceName, ServiceState>, members: &[&ServiceNam
 }
 
 /// A cluster's values, without those of projects that may not come there.
-fn values_of(cluster: &ClusterState) -> Option<Vec<u8>> {
+fn values_of(cluster: &ClusterInputs) -> Option<Vec<u8>> {
     let is_let_in = |project: &ProjectName| cluster.projects.is_empty() || cluster.projects.contains(project);
     let values: BTreeMap<_, _> = cluster
         .values
@@ -204,8 +204,8 @@ fn values_of(cluster: &ClusterState) -> Option<Vec<u8>> {
 /// Services that the cluster is assigned and that no longer target it, as far as they say what should become of them.
 /// A service that is gone altogether says nothing: whoever deleted it said it.
 fn new_removals(
-    services: &BTreeMap<ServiceName, ServiceState>,
-    cluster: &ClusterState,
+    services: &BTreeMap<ServiceName, ServiceInputs>,
+    cluster: &ClusterInputs,
     targeted: &BTreeSet<&ServiceName>,
 ) -> Vec<Removal> {
     let is_open = |name: &ServiceName| cluster.removals.iter().any(|removal| removal.service == *name);

@@ -51,7 +51,7 @@ pub(crate) const BATCH: usize = 1_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
     pool: AnyPool,
-    kind: Kind,
+    engine: Engine,
     clock: Clock,
     /// One write at a time in this process: SQLite has one writer, and waiting here is fair where its own is not.
     turn: Arc<Semaphore>,
@@ -59,7 +59,7 @@ pub(crate) struct Db {
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
@@ -68,18 +68,18 @@ impl Db {
     /// Opens the database, which is made where it is a missing file, and brings its tables up to date.
     pub(crate) async fn open(url: &Secret, connections: u32, clock: Clock) -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
-        let (kind, url) = address(url)?;
+        let (engine, url) = address(url)?;
         let options: AnyConnectOptions = url
             .expose()
             .parse()
             .context("the database's address cannot be read; write a path or postgres://")?;
-        if kind == Kind::Sqlite {
+        if engine == Engine::Sqlite {
             check(&options).await?;
         }
         let pool = AnyPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(WAIT)
-            .after_connect(move |conn, _| Box::pin(prepare(conn, kind)))
+            .after_connect(move |conn, _| Box::pin(prepare(conn, engine)))
             .connect_with(options)
             .await
             .context(UNOPENED)?;
@@ -90,7 +90,7 @@ impl Db {
             .run(&pool)
             .await
             .context("the database's tables cannot be brought up to date")?;
-        Ok(Self { pool, kind, clock, turn: Arc::new(Semaphore::new(1)) })
+        Ok(Self { pool, engine, clock, turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// A connection to read with.
@@ -104,7 +104,7 @@ impl Db {
     /// A transaction to read with, which sees the database as it is at its first query.
     pub(crate) async fn read_whole(&self) -> Result<Transaction<'static, Any>> {
         let mut tx = self.pool.begin().await?;
-        if self.kind == Kind::Postgres {
+        if self.engine == Engine::Postgres {
             sqlx::query("set transaction isolation level repeatable read").execute(&mut *tx).await?;
         }
         Ok(tx)
@@ -120,11 +120,11 @@ impl Db {
         // Read once the turn has come: sequences are taken from it, and they grow with the change log.
         let (change, seq) = fleet::advance(&mut tx, self.clock.now_ms()).await?;
         metrics::histogram!("windlass_db_wait_seconds").record(since.elapsed());
-        Ok(Write { tx, change, seq, kind: self.kind, _turn: turn })
+        Ok(Write { tx, change, seq, engine: self.engine, _turn: turn })
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
     }
 
     pub(crate) async fn close(&self) {
@@ -138,7 +138,7 @@ pub(crate) struct Write {
     tx: Transaction<'static, Any>,
     change: i64,
     seq: u64,
-    kind: Kind,
+    engine: Engine,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -154,13 +154,13 @@ impl Write {
         self.seq
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Makes it durable, and tells other replicas.
     pub(crate) async fn commit(mut self) -> Result<()> {
-        if self.kind == Kind::Postgres {
+        if self.engine == Engine::Postgres {
             sqlx::query("notify windlass_change").execute(&mut *self.tx).await?;
         }
         self.tx.commit().await
@@ -194,10 +194,10 @@ async fn check(options: &AnyConnectOptions) -> anyhow::Result<()> {
 }
 
 /// A path or a URL as the URL that the driver reads.
-fn address(text: &Secret) -> anyhow::Result<(Kind, Secret)> {
+fn address(text: &Secret) -> anyhow::Result<(Engine, Secret)> {
     let url = text.expose();
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok((Kind::Postgres, text.clone()));
+        return Ok((Engine::Postgres, text.clone()));
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
     let path = if url.starts_with("sqlite:///") {
@@ -208,13 +208,13 @@ fn address(text: &Secret) -> anyhow::Result<(Kind, Secret)> {
     if path.is_empty() || path.contains("://") || path.contains(['?', '#', '%']) {
         bail!("`--database` is neither a path nor a postgres:// address; paths have none of ? # %");
     }
-    Ok((Kind::Sqlite, Secret::new(format!("sqlite://{path}?mode=rwc"))))
+    Ok((Engine::Sqlite, Secret::new(format!("sqlite://{path}?mode=rwc"))))
 }
 
 /// What is acked must survive a power cut (law L11): WAL alone, with its default of NORMAL, lost acked rows when tried.
-async fn prepare(conn: &mut Conn, kind: Kind) -> Result<()> {
-    match kind {
-        Kind::Sqlite => {
+async fn prepare(conn: &mut Conn, engine: Engine) -> Result<()> {
+    match engine {
+        Engine::Sqlite => {
             for pragma in [
                 "pragma journal_mode = wal",
                 "pragma synchronous = full",
@@ -224,7 +224,7 @@ async fn prepare(conn: &mut Conn, kind: Kind) -> Result<()> {
                 sqlx::query(pragma).execute(&mut *conn).await?;
             }
         }
-        Kind::Postgres => {
+        Engine::Postgres => {
             for setting in
                 ["set statement_timeout = '30s'", "set idle_in_transaction_session_timeout = '60s'"]
             {

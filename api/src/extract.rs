@@ -115,9 +115,9 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
 
 /// One name of a path.
 #[derive(Debug)]
-pub(crate) struct Named<T>(pub(crate) T);
+pub(crate) struct InPath<T>(pub(crate) T);
 
-impl<T> FromRequestParts<Arc<App>> for Named<T>
+impl<T> FromRequestParts<Arc<App>> for InPath<T>
 where
     T: FromStr + Send,
     T::Err: std::error::Error,

@@ -13,8 +13,8 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Brings everything that changed since the last time into the table.
 pub(crate) async fn follow(app: &App) -> db::Result<()> {
-    let _turn = app.follow.turn.lock().await;
-    let known = app.follow.change.load(Ordering::Acquire);
+    let _turn = app.change_log.turn.lock().await;
+    let known = app.change_log.change.load(Ordering::Acquire);
     if fleet::get(&mut *app.db.read().await?).await?.change == known {
         return Ok(());
     }
@@ -40,7 +40,7 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
         app.table.remove(&cluster);
     }
     app.table.tell(terms);
-    app.follow.change.store(fleet.change, Ordering::Release);
+    app.change_log.change.store(fleet.change, Ordering::Release);
     Ok(())
 }
 
@@ -49,11 +49,11 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
 pub(crate) async fn pass(app: &App) {
     let followed = tokio::time::timeout(WAIT, follow(app)).await;
     match followed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-        Ok(()) => app.follow.part.ready(),
+        Ok(()) => app.change_log.part.ready(),
         Err(error) => {
             let why = crate::error::chain(&error);
             tracing::warn!(error = why, "the database cannot be read; polls are answered from memory");
-            app.follow.part.degraded("the database cannot be read; polls are answered from memory");
+            app.change_log.part.degraded("the database cannot be read; polls are answered from memory");
         }
     }
 }

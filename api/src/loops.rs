@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::db::clusters::slots;
-use crate::db::{self, Kind, idempotency};
+use crate::db::{self, Engine, idempotency};
 use crate::nouns::clusters::ClusterState;
 use crate::settings::Settings;
 use crate::{follow, pass, roots};
@@ -38,7 +38,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<()> {
     let (shared, token) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move { following(&shared, &token).await });
-    if app.db.kind() == Kind::Postgres {
+    if app.db.engine() == Engine::Postgres {
         let (shared, token, url) = (Arc::clone(app), stop.clone(), settings.database_url()?);
         tasks.spawn(async move { listening(&shared, &url, &token).await });
     }

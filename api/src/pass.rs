@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::assign::{Assignment, Assignments, assign};
-use crate::db::clusters::assignment::{self, Assigned, AssignedRow};
+use crate::db::clusters::assignment::{self, AssignedRow, NewAssignment};
 use crate::db::documents::Kind;
 use crate::db::{self, Write, approvals, documents, fleet, removals};
 use crate::desired::Extras;
@@ -173,14 +173,14 @@ async fn write(app: &App, page: &Page, decided: &Assignments) -> db::Result<Writ
 }
 
 /// The new row, if the assignment is another one than the row's.
-fn differing(row: &AssignedRow, assignment: &Assignment) -> Option<Assigned> {
+fn differing(row: &AssignedRow, assignment: &Assignment) -> Option<NewAssignment> {
     let removals = assignment.removals.clone();
     let extras = Extras { removals, approvals: assignment.approvals.clone() }.to_column();
     let is_same = row.seq > 0
         && row.set == Some(assignment.set.digest)
         && row.values == assignment.values.map(|values| values.digest)
         && row.extras == extras;
-    (!is_same).then(|| Assigned {
+    (!is_same).then(|| NewAssignment {
         id: row.id.clone(),
         read_at_change: row.change,
         set: assignment.set,

@@ -142,12 +142,15 @@ pub(crate) async fn remember(tx: &mut Write, app: &App, key: Option<&str>, made:
     }
 }
 
-/// Makes a write durable, and lets memory and, if assignments may be others now, clusters follow.
-pub(crate) async fn commit(tx: Write, app: &App, reassigns: bool) -> Result<()> {
+/// Makes a write durable, and lets memory follow.
+pub(crate) async fn commit(tx: Write, app: &App) -> Result<()> {
     tx.commit().await?;
-    follow::follow(app).await?;
-    if reassigns {
-        pass::ask(app).await;
-    }
+    Ok(follow::follow(app).await?)
+}
+
+/// The same for a write after which assignments may be others: waits, for a while, until they are.
+pub(crate) async fn commit_and_assign(tx: Write, app: &App) -> Result<()> {
+    commit(tx, app).await?;
+    pass::ask(app).await;
     Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Follow, Passes};
+use crate::app::{App, ChangeLog, Passes};
 use crate::clock::Clock;
 use crate::db::{self, Db, fleet};
 use crate::desired::{Signer, Terms};
@@ -142,7 +142,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         meters: Meters::new(),
         reports: Reports::new(),
         passes: Passes::new(readiness.part("assign")),
-        follow: Follow::new(readiness.part("database")),
+        change_log: ChangeLog::new(readiness.part("database")),
         requests: Arc::new(Semaphore::new(settings.max_requests as usize)),
         max_requests: settings.max_requests,
         bodies: Semaphore::new(BODIES_BYTES),
@@ -152,7 +152,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         db,
     };
     follow::follow(&app).await.context("read the clusters")?;
-    app.follow.part.ready();
+    app.change_log.part.ready();
     loops::show_roots(&app, refused);
     app.passes.part.degraded("the first pass of assignment is still to come");
     Ok(app)

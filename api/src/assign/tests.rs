@@ -8,7 +8,7 @@ use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Assignments, ClusterState, FleetState, ServiceState, Targets, assign, cycle};
+use super::{Assignments, ClusterInputs, FleetState, ServiceInputs, Targets, assign, cycle};
 use crate::nouns::services::OnUnassign;
 use crate::selector::Selector;
 
@@ -31,7 +31,7 @@ fn release(name: &ServiceName, n: u8) -> Digest {
     Digest::of(format!("{name} {n}").as_bytes())
 }
 
-fn services() -> impl Strategy<Value = BTreeMap<ServiceName, ServiceState>> {
+fn services() -> impl Strategy<Value = BTreeMap<ServiceName, ServiceInputs>> {
     let targets = prop_oneof![
         prop::collection::btree_set(0..6_usize, 0..4)
             .prop_map(|set| Targets::Listed(set.into_iter().map(|n| format!("site-{n}")).collect())),
@@ -54,7 +54,7 @@ fn services() -> impl Strategy<Value = BTreeMap<ServiceName, ServiceState>> {
             let release = released.map(|n| release(&name, n));
             (
                 name,
-                ServiceState {
+                ServiceInputs {
                     targets,
                     release,
                     depends_on,
@@ -70,7 +70,7 @@ fn services() -> impl Strategy<Value = BTreeMap<ServiceName, ServiceState>> {
 /// A cluster at random: its environment, the projects it lets in, what it is assigned, whether it has values.
 type Drawn = (&'static str, Vec<usize>, BTreeSet<usize>, bool);
 
-fn clusters() -> impl Strategy<Value = Vec<ClusterState>> {
+fn clusters() -> impl Strategy<Value = Vec<ClusterInputs>> {
     let one = (
         prop::sample::select(ENVS.to_vec()),
         prop::collection::vec(0..2_usize, 0..2),
@@ -81,7 +81,7 @@ fn clusters() -> impl Strategy<Value = Vec<ClusterState>> {
         let state = |(n, (env, projects, assigned, has_values)): (usize, Drawn)| {
             let values =
                 PROJECTS.map(|p| (p.parse().unwrap(), BTreeMap::from([("secret".to_owned(), json!(p))])));
-            ClusterState {
+            ClusterInputs {
                 id: cluster_id(n),
                 name: format!("site-{n}"),
                 labels: BTreeMap::from([("env".to_owned(), env.to_owned())]),

@@ -3,7 +3,7 @@
 
 use cdn::Digest;
 
-use super::{Conn, Kind, Result, Write, int, nat, text};
+use super::{Conn, Engine, Result, Write, int, nat, text};
 
 /// The row.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub(crate) async fn set_assigned(conn: &mut Conn, catalog: u64) -> Result<()> {
 /// grows with it: two different documents of one sequence would be a `SeqConflict`. A cluster whose agent is ahead of
 /// this database is left to a person.
 pub(crate) async fn set_terms(tx: &mut Write, terms: &str, now_ms: i64) -> Result<()> {
-    if tx.kind() == Kind::Postgres {
+    if tx.engine() == Engine::Postgres {
         // A million rows take longer than any request may, and without them no api of this fleet would start.
         sqlx::query("set local statement_timeout = 0").execute(&mut **tx).await?;
     }

@@ -7,7 +7,7 @@ use cdn::document::{Approval, Removal};
 use cdn::{ClusterId, Digest, ServiceName};
 
 use crate::app::App;
-use crate::assign::{ClusterState, FleetState, ServiceState, Targets, assign};
+use crate::assign::{ClusterInputs, FleetState, ServiceInputs, Targets, assign};
 use crate::db::clusters::assignment::{self, AssignedRow};
 use crate::db::{self, Conn, approvals, documents, fleet, removals, services};
 use crate::nouns::services::Service;
@@ -18,7 +18,7 @@ pub(super) struct Due {
     pub(super) catalog: u64,
     /// Whether all clusters are due.
     pub(super) is_all: bool,
-    services: BTreeMap<ServiceName, ServiceState>,
+    services: BTreeMap<ServiceName, ServiceInputs>,
     after: Option<ClusterId>,
     sets: Sets,
 }
@@ -40,7 +40,7 @@ impl Due {
         let mut conn = app.db.read().await?;
         let fleet = fleet::get(&mut conn).await?;
         let (catalog, is_all) = (fleet.catalog, fleet.catalog > fleet.assigned);
-        let services = service_states(&mut conn).await?;
+        let services = services_by_name(&mut conn).await?;
         Ok(Self { catalog, is_all, services, after: None, sets: Sets::new() })
     }
 
@@ -59,7 +59,7 @@ impl Due {
         let rows = assignment::active(&mut conn, !self.is_all, after).await?;
         let Some(last) = rows.last() else { return Ok(None) };
         self.after = Some(last.id.clone());
-        let clusters = cluster_states(&mut conn, &rows, &mut self.sets).await?;
+        let clusters = cluster_inputs(&mut conn, &rows, &mut self.sets).await?;
         let rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         let state = FleetState { services: self.services.clone(), clusters };
         Ok(Some(Page { state, rows, catalog: self.catalog }))
@@ -70,25 +70,25 @@ impl Due {
 /// would be a write for each cluster of the fleet whenever a service waits for its first release.
 pub(crate) async fn notes_of(conn: &mut Conn, id: &ClusterId) -> db::Result<Vec<String>> {
     let rows: Vec<AssignedRow> = assignment::one(conn, id).await?.into_iter().collect();
-    let clusters = cluster_states(conn, &rows, &mut Sets::new()).await?;
-    let state = FleetState { services: service_states(conn).await?, clusters };
+    let clusters = cluster_inputs(conn, &rows, &mut Sets::new()).await?;
+    let state = FleetState { services: services_by_name(conn).await?, clusters };
     Ok(assign(&state).clusters.remove(id).map(|assignment| assignment.notes).unwrap_or_default())
 }
 
-async fn service_states(conn: &mut Conn) -> db::Result<BTreeMap<ServiceName, ServiceState>> {
+async fn services_by_name(conn: &mut Conn) -> db::Result<BTreeMap<ServiceName, ServiceInputs>> {
     let everything = services::Listed { limit: i64::MAX, ..services::Listed::default() };
     let all = services::list(conn, &everything).await?;
-    Ok(all.iter().map(|service| (service.name.clone(), service_state(service))).collect())
+    Ok(all.iter().map(|service| (service.name.clone(), service_inputs(service))).collect())
 }
 
 /// A service, as far as assignments look at it.
-fn service_state(service: &Service) -> ServiceState {
+fn service_inputs(service: &Service) -> ServiceInputs {
     let spec = &service.spec;
     let targets = match &spec.selector {
         Some(selector) => Targets::Selected(selector.clone()),
         None => Targets::Listed(spec.clusters.iter().cloned().collect()),
     };
-    ServiceState {
+    ServiceInputs {
         targets,
         release: service.release,
         depends_on: spec.depends_on_names(service.name.project()),
@@ -97,22 +97,22 @@ fn service_state(service: &Service) -> ServiceState {
     }
 }
 
-async fn cluster_states(
+async fn cluster_inputs(
     conn: &mut Conn,
     rows: &[AssignedRow],
     sets: &mut Sets,
-) -> db::Result<Vec<ClusterState>> {
+) -> db::Result<Vec<ClusterInputs>> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let range = (&first.id, &last.id);
     let mut removals = by_cluster::<Removal>(removals::open(conn, range).await?);
     let mut approvals = by_cluster::<Approval>(approvals::open(conn, range).await?);
-    let mut states = Vec::with_capacity(rows.len());
+    let mut inputs = Vec::with_capacity(rows.len());
     for row in rows {
         let assigned = match row.set {
             Some(set) => shared_names(conn, sets, set).await?,
             None => Arc::default(),
         };
-        states.push(ClusterState {
+        inputs.push(ClusterInputs {
             id: row.id.clone(),
             name: row.name.clone(),
             labels: row.labels.clone(),
@@ -123,7 +123,7 @@ async fn cluster_states(
             approvals: approvals.remove(&row.id).unwrap_or_default(),
         });
     }
-    Ok(states)
+    Ok(inputs)
 }
 
 async fn shared_names(

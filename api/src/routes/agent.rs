@@ -16,7 +16,7 @@ use cdn::{ClusterId, document};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{audited, commit};
+use super::{audited, commit, commit_and_assign};
 use crate::app::App;
 use crate::auth::{Cluster, Joiner, Peer};
 use crate::db::clusters::{NewCluster, name_taken};
@@ -133,8 +133,13 @@ pub(crate) async fn join(
     let who = format!("join:{}", used.id);
     let detail = json!({"name": request.name, "state": state, "agent": request.agent});
     audited(&mut tx, &app, &who, ("cluster.join", id.as_str()), detail).await?;
-    commit(tx, &app, used.approve).await?;
-    let state = if used.approve { JoinState::Active } else { JoinState::Pending };
+    let state = if used.approve {
+        commit_and_assign(tx, &app).await?;
+        JoinState::Active
+    } else {
+        commit(tx, &app).await?;
+        JoinState::Pending
+    };
     let origins = app.table.terms().origins.clone();
     Ok((
         StatusCode::CREATED,
@@ -171,6 +176,6 @@ pub(crate) async fn renew(cluster: Cluster, State(app): State<Arc<App>>) -> Resu
     clusters::renew(&mut tx, &cluster.id, next.hash(), change).await?;
     let who = format!("cluster:{}", cluster.id);
     audited(&mut tx, &app, &who, ("cluster.renew", cluster.id.as_str()), json!({})).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(Json(RenewAnswer { credential: next.secret().clone() }))
 }

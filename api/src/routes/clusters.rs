@@ -19,7 +19,7 @@ pub use super::queries::ClusterQuery;
 pub use crate::nouns::clusters::{Cluster, ClusterState};
 
 use super::page::{Page, rows};
-use super::{audited, commit};
+use super::{audited, commit, commit_and_assign};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::clock::timestamp;
@@ -27,7 +27,7 @@ use crate::db::clusters::{Changed, ClusterRow, Listed};
 use crate::db::{self, Conn, Write, documents, nat};
 use crate::desired::Extras;
 use crate::error::{Error, Result};
-use crate::extract::{Conditions, Json as Body, Named, Query, tagged};
+use crate::extract::{Conditions, InPath, Json as Body, Query, tagged};
 use crate::pass;
 use crate::selector::{self, Selector};
 
@@ -117,7 +117,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     _admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
 ) -> Result<(HeaderMap, Json<ClusterDetail>)> {
     let mut conn = app.db.read().await?;
     let row = found(&mut conn, &cluster).await?;
@@ -133,7 +133,7 @@ pub(crate) async fn get(
 pub(crate) async fn patch(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
     conditions: Conditions,
     Body(change): Body<ClusterChange>,
 ) -> Result<(HeaderMap, Json<ClusterDetail>)> {
@@ -155,7 +155,7 @@ pub(crate) async fn patch(
     };
     db::clusters::change(&mut tx, &id, &new, number).await?;
     audited(&mut tx, &app, &admin.who, ("cluster.patch", id.as_str()), json!(change)).await?;
-    commit(tx, &app, true).await?;
+    commit_and_assign(tx, &app).await?;
     shown(&app, id.as_str()).await
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn patch(
 pub(crate) async fn approve(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
 ) -> Result<(HeaderMap, Json<ClusterDetail>)> {
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &cluster).await?;
@@ -184,7 +184,7 @@ pub(crate) async fn approve(
 pub(crate) async fn revoke(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
 ) -> Result<(HeaderMap, Json<ClusterDetail>)> {
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &cluster).await?;
@@ -200,7 +200,7 @@ pub(crate) async fn revoke(
 pub(crate) async fn recover(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
 ) -> Result<(HeaderMap, Json<ClusterDetail>)> {
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &cluster).await?.cluster;
@@ -210,7 +210,7 @@ pub(crate) async fn recover(
     db::clusters::recover(&mut tx, &row.id, seq, now, change).await?;
     let did = json!({"duplicate_since": row.duplicate_since, "agent_ahead": row.agent_ahead, "seq": seq});
     audited(&mut tx, &app, &admin.who, ("cluster.recover", row.id.as_str()), did).await?;
-    commit(tx, &app, true).await?;
+    commit_and_assign(tx, &app).await?;
     shown(&app, row.id.as_str()).await
 }
 
@@ -221,7 +221,7 @@ pub(crate) async fn recover(
 pub(crate) async fn delete(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(cluster): Named<String>,
+    InPath(cluster): InPath<String>,
     conditions: Conditions,
 ) -> Result<StatusCode> {
     let mut tx = app.db.write().await?;
@@ -231,7 +231,7 @@ pub(crate) async fn delete(
     db::clusters::delete(&mut tx, &row.cluster.id, change).await?;
     let was = json!({"name": row.cluster.name});
     audited(&mut tx, &app, &admin.who, ("cluster.delete", row.cluster.id.as_str()), was).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -283,7 +283,7 @@ async fn move_to(
     db::clusters::set_state(&mut tx, &row.cluster.id, state, change).await?;
     let detail = json!({"was": row.cluster.state});
     audited(&mut tx, app, who, (verb, row.cluster.id.as_str()), detail).await?;
-    commit(tx, app, true).await
+    commit_and_assign(tx, app).await
 }
 
 async fn shown(app: &App, id: &str) -> Result<(HeaderMap, Json<ClusterDetail>)> {

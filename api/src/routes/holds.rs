@@ -15,13 +15,13 @@ pub use super::queries::HoldQuery;
 pub use crate::nouns::holds::{Approval, Hold};
 
 use super::page::{Page, rows};
-use super::{audited, clusters, commit};
+use super::{audited, clusters, commit_and_assign};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::db::holds::{HoldRow, Listed};
 use crate::db::{self, approvals};
 use crate::error::{Error, Result};
-use crate::extract::{Json as Body, Named, Query};
+use crate::extract::{InPath, Json as Body, Query};
 
 /// `POST /v1/holds/{digest}/approve`. An empty body is enough where root lists no approvers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -73,7 +73,7 @@ fn behind(cursor: &str) -> Result<(ClusterId, i64)> {
 pub(crate) async fn approve(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(digest): Named<Digest>,
+    InPath(digest): InPath<Digest>,
     Body(approve): Body<Approve>,
 ) -> Result<Json<Approval>> {
     if approve.signatures.len() > SIGNATURES {
@@ -102,6 +102,6 @@ pub(crate) async fn approve(
     let detail =
         json!({"cluster": approval.cluster, "service": approval.service, "reason": held.hold.reason});
     audited(&mut tx, &app, &admin.who, ("hold.approve", &digest.to_string()), detail).await?;
-    commit(tx, &app, true).await?;
+    commit_and_assign(tx, &app).await?;
     Ok(Json(approval))
 }

@@ -24,7 +24,7 @@ use crate::auth::Admin;
 use crate::clock::timestamp;
 use crate::db;
 use crate::error::{Error, Result};
-use crate::extract::{Idempotency, Json as Body, Named, Query};
+use crate::extract::{Idempotency, InPath, Json as Body, Query};
 use crate::id;
 
 const HOUR: u64 = 3_600;
@@ -112,7 +112,7 @@ pub(crate) async fn create(
     db::join_tokens::add(&mut tx, &join_token, token.hash()).await?;
     remember(&mut tx, &app, key.as_deref(), ("join-token.create", &join_token.id)).await?;
     audited(&mut tx, &app, &admin.who, ("join-token.create", &join_token.id), json!(join_token)).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     let token = Some(token.secret().clone());
     Ok((StatusCode::CREATED, Json(JoinTokenCreated { join_token, token })))
 }
@@ -149,13 +149,13 @@ pub(crate) async fn list(
 pub(crate) async fn revoke(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<JoinToken>> {
     let missing = || Error::not_found("There is no such join token; `windlass join-token list` lists them.");
     let mut tx = app.db.write().await?;
     db::join_tokens::revoke(&mut tx, &id, app.clock.now_ms()).await?;
     let token = db::join_tokens::get(&mut tx, &id).await?.ok_or_else(missing)?;
     audited(&mut tx, &app, &admin.who, ("join-token.revoke", &id), json!({"uses": token.uses})).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(Json(token))
 }

@@ -80,6 +80,6 @@ pub(crate) async fn publish_status(
         let detail = json!({"outcome": status.outcome, "commit": status.commit});
         audited(&mut tx, &app, &publisher.who, ("service.publish-status", &object), detail).await?;
     }
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::auth::Admin;
 use crate::db;
 use crate::error::{Error, Result};
-use crate::extract::{Idempotency, Json as Body, Named, Query};
+use crate::extract::{Idempotency, InPath, Json as Body, Query};
 use crate::id;
 
 /// `POST /v1/publishers`.
@@ -89,7 +89,7 @@ pub(crate) async fn create(
     }
     remember(&mut tx, &app, key.as_deref(), ("publisher.create", &publisher.id)).await?;
     audited(&mut tx, &app, &admin.who, ("publisher.create", &publisher.id), json!(publisher)).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     let token = Some(token.secret().clone());
     Ok((StatusCode::CREATED, Json(PublisherCreated { publisher, token })))
 }
@@ -114,13 +114,13 @@ pub(crate) async fn list(
 pub(crate) async fn revoke(
     admin: Admin,
     State(app): State<Arc<App>>,
-    Named(id): Named<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Publisher>> {
     let missing = || Error::not_found("There is no such publisher; `GET /v1/publishers` lists them.");
     let mut tx = app.db.write().await?;
     db::publishers::revoke(&mut tx, &id, app.clock.now_ms()).await?;
     let publisher = db::publishers::get(&mut tx, &id).await?.ok_or_else(missing)?;
     audited(&mut tx, &app, &admin.who, ("publisher.revoke", &id), json!({"name": publisher.name})).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(Json(publisher))
 }

@@ -18,13 +18,13 @@ pub use crate::nouns::releases::Release;
 
 use super::page::{Page, PageQuery};
 use super::services::found;
-use super::{audited, commit};
+use super::{audited, commit_and_assign};
 use crate::app::App;
 use crate::auth::{Admin, Publisher};
 use crate::db::releases::NewRelease;
 use crate::db::{self, Conn, fleet, services};
 use crate::error::{Error, Result};
-use crate::extract::{InProject, Named, Query, Raw};
+use crate::extract::{InPath, InProject, Query, Raw};
 
 const ENVELOPE_BYTES: usize = <Document as cdn::document::Document>::MAX_BYTES;
 
@@ -85,7 +85,7 @@ pub(crate) async fn register(
         "revision": document.revision.id});
     audited(&mut tx, &app, &publisher.who, ("release.register", &digest.to_string()), detail).await?;
     let current = found(&mut tx, &service).await?.release == Some(digest);
-    commit(tx, &app, true).await?;
+    commit_and_assign(tx, &app).await?;
     Ok((StatusCode::CREATED, Json(Registered { release: digest, current })))
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn list(
 pub(crate) async fn get(
     _admin: Admin,
     State(app): State<Arc<App>>,
-    Named(digest): Named<Digest>,
+    InPath(digest): InPath<Digest>,
 ) -> Result<Json<ReleaseDetail>> {
     let missing = || Error::not_found("There is no such release.");
     let mut conn = app.db.read().await?;

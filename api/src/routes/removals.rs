@@ -15,7 +15,7 @@ pub use super::queries::RemovalQuery;
 pub use crate::nouns::removals::Removal;
 
 use super::page::{Page, rows};
-use super::{audited, clusters, commit};
+use super::{audited, clusters, commit_and_assign};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::db::removals::Listed;
@@ -90,7 +90,7 @@ pub(crate) async fn create(
     let detail = json!({"service": new.service, "mode": new.mode});
     audited(&mut tx, &app, &admin.who, ("removal.create", row.id.as_str()), detail).await?;
     let made = db::removals::get(&mut tx, &id).await?;
-    commit(tx, &app, true).await?;
+    commit_and_assign(tx, &app).await?;
     let missing = || Error::not_found("The removal was done meanwhile.");
     Ok((StatusCode::CREATED, Json(made.ok_or_else(missing)?)))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn put(
     let object = format!("{}/{}", source.project, source.name);
     audited(&mut tx, &app, &admin.who, ("source.put", &object), json!(source.spec)).await?;
     let row = db::sources::get(&mut tx, &source.project, &source.name).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let (version, source) = row.map_or((1, source), |row| (nat(row.version), row.source));
     let (headers, body) = tagged(version, source);
@@ -99,7 +99,7 @@ pub(crate) async fn delete(
     db::sources::delete(&mut tx, &at.project, &at.name).await?;
     let object = format!("{}/{}", at.project, at.name);
     audited(&mut tx, &app, &admin.who, ("source.delete", &object), json!({})).await?;
-    commit(tx, &app, false).await?;
+    commit(tx, &app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

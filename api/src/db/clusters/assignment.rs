@@ -67,7 +67,7 @@ pub(crate) async fn one(conn: &mut Conn, id: &ClusterId) -> Result<Option<Assign
 
 /// A cluster's new assignment, and the change that it was computed from.
 #[derive(Clone, Debug)]
-pub(crate) struct Assigned {
+pub(crate) struct NewAssignment {
     pub(crate) id: ClusterId,
     pub(crate) read_at_change: i64,
     pub(crate) set: Named,
@@ -77,7 +77,7 @@ pub(crate) struct Assigned {
 
 /// Writes assignments. A cluster that was changed by somebody else meanwhile keeps what it has; the count of those
 /// written tells.
-pub(crate) async fn write(tx: &mut Write, all: &[Assigned], now_ms: i64) -> Result<usize> {
+pub(crate) async fn write(tx: &mut Write, all: &[NewAssignment], now_ms: i64) -> Result<usize> {
     let mut written = 0;
     for part in all.chunks(BATCH) {
         let list = rows(part.len(), 7);

@@ -15,7 +15,7 @@ use crate::db::clusters::assignment;
 use crate::db::{Conn, documents, fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
-use crate::routes::{audited, commit};
+use crate::routes::{audited, commit_and_assign};
 
 /// What a `PUT` answers.
 pub(crate) type Put = (StatusCode, HeaderMap, Json<Service>);
@@ -79,7 +79,7 @@ pub(crate) async fn put_one(
         services::put(&mut tx, &name, kind, spec, app.clock.now_ms()).await?;
         fleet::touch_catalog(&mut tx).await?;
         audited(&mut tx, app, &admin.who, ("service.put", &name.to_string()), json!(spec)).await?;
-        commit(tx, app, true).await?;
+        commit_and_assign(tx, app).await?;
     }
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     let service = shown(app, &name).await?;
@@ -109,7 +109,7 @@ pub(crate) async fn delete_one(
     fleet::touch_catalog(&mut tx).await?;
     let detail = json!({"mode": mode, "clusters": told});
     audited(&mut tx, app, &admin.who, ("service.delete", &name.to_string()), detail).await?;
-    commit(tx, app, true).await?;
+    commit_and_assign(tx, app).await?;
     Ok(Deleted { removals: told })
 }
 

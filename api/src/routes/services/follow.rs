@@ -15,7 +15,7 @@ use crate::db::{Conn, Write, fleet, releases, services};
 use crate::error::{Error, Result};
 use crate::extract::{Idempotency, InProject, Json as Body};
 use crate::nouns::releases::Release;
-use crate::routes::{audited, commit, made_before, remember};
+use crate::routes::{audited, commit_and_assign, made_before, remember};
 
 /// Goes back to the release before the one that runs, and stays there until resumed.
 #[utoipa::path(post, path = "/v1/services/{project}/{name}/undo", tag = "services", security(("admin" = [])),
@@ -105,7 +105,7 @@ async fn move_to(
     let after = found(&mut tx, &service.name).await?;
     let detail = json!({"from": service.release, "to": after.release});
     audited(&mut tx, app, &admin.who, (verb, &service.name.to_string()), detail).await?;
-    commit(tx, app, true).await?;
+    commit_and_assign(tx, app).await?;
     Ok(said(&after, service.release, "runs"))
 }
 
