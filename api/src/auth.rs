@@ -78,11 +78,15 @@ impl Cluster {
     }
 }
 
-/// Somebody with a join token that can be used; the join itself spends it.
+/// Somebody with a join token that is neither revoked nor expired; the join itself spends it.
 #[derive(Debug)]
 pub(crate) struct Joiner {
+    /// The token's id.
+    pub(crate) token: String,
     pub(crate) hash: Digest,
     pub(crate) fleet: Option<Digest>,
+    /// It has been used as often as it may: all that it still does is to answer again a join whose answer got lost.
+    pub(crate) is_spent: bool,
 }
 
 /// The bearer's text, not yet looked at.
@@ -181,7 +185,8 @@ impl FromRequestParts<Arc<App>> for Joiner {
         if let Some(why) = unusable(&found, app.clock.now()) {
             return Err(why);
         }
-        Ok(Self { hash: token.hash(), fleet: token.fleet() })
+        let is_spent = found.uses >= found.max_uses;
+        Ok(Self { token: found.id, hash: token.hash(), fleet: token.fleet(), is_spent })
     }
 }
 
@@ -189,8 +194,6 @@ impl FromRequestParts<Arc<App>> for Joiner {
 fn unusable(token: &JoinToken, now: Timestamp) -> Option<Error> {
     let (code, why) = if token.revoked_at.is_some() {
         ("join_token_revoked", "was revoked")
-    } else if token.uses >= token.max_uses {
-        ("join_token_used", "has been used as often as it may")
     } else if token.expires_at <= now {
         ("join_token_expired", "has expired")
     } else {

@@ -91,6 +91,41 @@ pub(crate) async fn name_taken(conn: &mut Conn, name: &str) -> Result<bool> {
     Ok(row.is_some())
 }
 
+/// A join that may be asked for again, since its answer got lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The join token's id.
+    pub(crate) token: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) key: PublicKey,
+    pub(crate) at: i64,
+}
+
+/// The cluster that this very join made, as long as it has never been heard of: its credential cannot be in use. A token
+/// that was revoked or has expired, and a cluster that was revoked, give nothing again.
+pub(crate) async fn unheard(conn: &mut Conn, asked: &Asked<'_>) -> Result<Option<(ClusterId, ClusterState)>> {
+    let sql = "select c.id, c.state from clusters c join join_tokens t on t.id = c.join_token
+               where t.id = $1 and t.revoked_at is null and t.expires_at > $2 and c.name = $3 and c.key = $4
+                 and c.state <> 'revoked' and c.last_seen is null and c.reported_number = 0 and c.agent_start = 0
+                 and c.next_credential is null";
+    let query = sqlx::query_as(sql).bind(asked.token).bind(asked.at);
+    let query = query.bind(asked.name).bind(asked.key.to_string());
+    let row: Option<(String, String)> = query.fetch_optional(conn).await?;
+    row.map(|(id, state)| Ok((text(&id)?, of_word(&state)?))).transpose()
+}
+
+/// Puts a new credential in the place of one that nobody has used.
+pub(crate) async fn replace_credential(
+    conn: &mut Conn,
+    id: &ClusterId,
+    credential: Digest,
+    change: i64,
+) -> Result<()> {
+    let sql = "update clusters set credential = $2, change = $3 where id = $1";
+    let query = sqlx::query(sql).bind(id.as_str()).bind(credential.to_string()).bind(change);
+    query.execute(conn).await.map(drop)
+}
+
 async fn index_labels(conn: &mut Conn, id: &ClusterId, labels: &BTreeMap<String, String>) -> Result<()> {
     sqlx::query("delete from cluster_labels where cluster = $1")
         .bind(id.as_str())

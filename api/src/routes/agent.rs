@@ -12,15 +12,15 @@ use cdn::limits::REPORT_BYTES;
 use cdn::name::is_dns_label;
 use cdn::secret::{Token, TokenKind};
 use cdn::wire::{JoinAnswer, JoinRequest, JoinState, RenewAnswer};
-use cdn::{ClusterId, document};
+use cdn::{ClusterId, Digest, document};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::{audited, commit, commit_and_assign};
 use crate::app::App;
 use crate::auth::{Cluster, Joiner, Peer};
-use crate::db::clusters::{NewCluster, name_taken};
-use crate::db::{clusters, join_tokens};
+use crate::db::clusters::{Asked, NewCluster, name_taken};
+use crate::db::{Conn, Write, clusters, join_tokens};
 use crate::error::{Error, Result};
 use crate::extract::Raw;
 use crate::front::poll;
@@ -94,57 +94,104 @@ pub(crate) async fn join(
             "The join token is another fleet's; ask for one of this fleet.",
         ));
     }
-    let request: JoinRequest = cdn::json::document(&bytes)
-        .map_err(|error| Error::invalid("invalid_body", format!("This is no request to join: {error}.")))?;
-    check_join(&request)?;
-    let (id, credential) = (ClusterId::random(), Token::random(TokenKind::Cluster, None));
-    let mut tx = app.db.write().await?;
-    let now = app.clock.now_ms();
-    let used = join_tokens::spend(&mut tx, joiner.hash, now).await?;
-    // It could be used a moment ago, when the request was let in.
-    let used = used.ok_or_else(|| {
-        let detail = "The join token has just been used as often as it may; ask for a new one.";
-        Error::unauthorized("join_token_used", detail)
-    })?;
-    if !used.lets(&request.name) {
-        let detail = "The join token is for clusters of other names; `windlass join-token list` shows which.";
-        return Err(Error::forbidden("name_not_allowed", detail));
-    }
-    if name_taken(&mut tx, &request.name).await? {
-        let detail = "Another cluster has this name; choose another one, or delete the old cluster.";
-        return Err(Error::conflict("name_taken", detail));
-    }
-    let state = if used.approve { ClusterState::Active } else { ClusterState::Pending };
-    let change = tx.change();
-    let new = NewCluster {
-        id: &id,
-        name: &request.name,
-        labels: &used.labels,
-        projects: &used.projects,
-        state,
-        credential: credential.hash(),
-        key: request.key,
-        join_token: &used.id,
-        agent: &request.agent,
-        at: now,
-        change,
+    let request = match requested(&bytes) {
+        Ok(request) => request,
+        Err(_) if joiner.is_spent => return Err(spent()),
+        Err(error) => return Err(error),
     };
-    clusters::add(&mut tx, &new).await?;
-    let who = format!("join:{}", used.id);
-    let detail = json!({"name": request.name, "state": state, "agent": request.agent});
-    audited(&mut tx, &app, &who, ("cluster.join", id.as_str()), detail).await?;
-    let state = if used.approve {
+    // What can join nobody costs no write.
+    if joiner.is_spent && unheard(&app, &mut *app.db.read().await?, &joiner, &request).await?.is_none() {
+        return Err(spent());
+    }
+    let credential = Token::random(TokenKind::Cluster, None);
+    let mut tx = app.db.write().await?;
+    let (cluster, state) = match unheard(&app, &mut tx, &joiner, &request).await? {
+        Some(before) => {
+            let change = tx.change();
+            clusters::replace_credential(&mut tx, &before.0, credential.hash(), change).await?;
+            let who = format!("join:{}", joiner.token);
+            let detail = json!({"name": request.name, "state": before.1, "again": true});
+            audited(&mut tx, &app, &who, ("cluster.join", before.0.as_str()), detail).await?;
+            before
+        }
+        None => admit(&app, &mut tx, &joiner, &request, credential.hash()).await?,
+    };
+    let state = if state == ClusterState::Active {
         commit_and_assign(tx, &app).await?;
         JoinState::Active
     } else {
         commit(tx, &app).await?;
         JoinState::Pending
     };
-    let origins = app.table.terms().origins.clone();
-    Ok((
-        StatusCode::CREATED,
-        Json(JoinAnswer { cluster: id, credential: credential.secret().clone(), state, origins }),
-    ))
+    let (credential, origins) = (credential.secret().clone(), app.table.terms().origins.clone());
+    Ok((StatusCode::CREATED, Json(JoinAnswer { cluster, credential, state, origins })))
+}
+
+/// What a request to join says, checked.
+fn requested(bytes: &[u8]) -> Result<JoinRequest> {
+    let request: JoinRequest = cdn::json::document(bytes)
+        .map_err(|error| Error::invalid("invalid_body", format!("This is no request to join: {error}.")))?;
+    check_join(&request)?;
+    Ok(request)
+}
+
+fn spent() -> Error {
+    let detail =
+        "The join token has been used as often as it may; ask for a new one: `windlass join-token create`.";
+    Error::unauthorized("join_token_used", detail)
+}
+
+/// The cluster that this join made before, if the answer got lost: the same token, key and name, and nobody has heard of
+/// it since. What memory has heard lately is not in the database yet.
+async fn unheard(
+    app: &App,
+    conn: &mut Conn,
+    joiner: &Joiner,
+    request: &JoinRequest,
+) -> Result<Option<(ClusterId, ClusterState)>> {
+    let asked = Asked { token: &joiner.token, name: &request.name, key: request.key, at: app.clock.now_ms() };
+    let found = clusters::unheard(conn, &asked).await?;
+    Ok(found.filter(|(id, _)| app.table.last_seen(id).is_none()))
+}
+
+/// Spends the token once, and adds the cluster that joins with it.
+async fn admit(
+    app: &App,
+    tx: &mut Write,
+    joiner: &Joiner,
+    request: &JoinRequest,
+    credential: Digest,
+) -> Result<(ClusterId, ClusterState)> {
+    let (id, now, change) = (ClusterId::random(), app.clock.now_ms(), tx.change());
+    // It could be used a moment ago, when the request was let in.
+    let used = join_tokens::spend(tx, joiner.hash, now).await?.ok_or_else(spent)?;
+    if !used.lets(&request.name) {
+        let detail = "The join token is for clusters of other names; `windlass join-token list` shows which.";
+        return Err(Error::forbidden("name_not_allowed", detail));
+    }
+    if name_taken(tx, &request.name).await? {
+        let detail = "Another cluster has this name; choose another one, or delete the old cluster.";
+        return Err(Error::conflict("name_taken", detail));
+    }
+    let state = if used.approve { ClusterState::Active } else { ClusterState::Pending };
+    let new = NewCluster {
+        id: &id,
+        name: &request.name,
+        labels: &used.labels,
+        projects: &used.projects,
+        state,
+        credential,
+        key: request.key,
+        join_token: &used.id,
+        agent: &request.agent,
+        at: now,
+        change,
+    };
+    clusters::add(tx, &new).await?;
+    let who = format!("join:{}", used.id);
+    let detail = json!({"name": request.name, "state": state, "agent": request.agent});
+    audited(tx, app, &who, ("cluster.join", id.as_str()), detail).await?;
+    Ok((id, state))
 }
 
 /// A name that is another cluster's id would bring what is meant for that one.

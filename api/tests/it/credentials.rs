@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cdn::SigningKey;
 use cdn::secret::{Token, TokenKind};
+use cdn::wire::JoinState;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -133,6 +134,50 @@ on_both! {
         let said = fleet.join_with(made["token"].as_str().unwrap(), "site-1").await.unwrap_err();
         said.refused(401, "join_token_revoked");
         fleet.post("/v1/join-tokens", json!({"ttl_seconds": 31 * 86_400})).await.refused(422, "invalid_join_token");
+    }
+
+    async fn d3_a_join_whose_answer_got_lost_is_answered_again(fleet) {
+        let token = fleet.join_token(json!({"labels": {"env": "prod"}})).await;
+        let (key, other) = (SigningKey::random().public(), SigningKey::random().public());
+        let lost = fleet.join_as(&token, "site-1", key).await.unwrap();
+        let again = fleet.join_as(&token, "site-1", key).await.unwrap();
+        assert_eq!((&lost.cluster, lost.state), (&again.cluster, again.state));
+        assert_eq!(fleet.get("/v1/clusters").await.ok()["items"].as_array().unwrap().len(), 1);
+        assert_eq!(fleet.get("/v1/join-tokens").await.ok()["items"][0]["uses"], 1);
+        for (name, key) in [("site-1", other), ("site-2", key), ("site-2", other)] {
+            let said = fleet.join_as(&token, name, key).await.unwrap_err();
+            said.refused(401, "join_token_used");
+        }
+        Agent::new(&fleet, &lost).is_refused(&fleet, 401, "unknown_credential").await;
+        let mut agent = Agent::new(&fleet, &again);
+        agent.has_news(&fleet).await;
+        // Its credential is in use: whoever asks once more is not the one that joined.
+        fleet.join_as(&token, "site-1", key).await.unwrap_err().refused(401, "join_token_used");
+        agent.has_no_news(&fleet).await;
+    }
+
+    async fn d3_a_join_is_answered_again_as_what_a_person_has_made_of_it(fleet) {
+        let made = fleet.post("/v1/join-tokens", json!({"max_uses": 5, "ttl_seconds": 60})).await.ok();
+        let token = made["token"].as_str().unwrap();
+        let keys = [(); 3].map(|()| SigningKey::random().public());
+        for (n, key) in keys.iter().enumerate() {
+            let joined = fleet.join_as(token, &format!("site-{n}"), *key).await.unwrap();
+            assert_eq!(joined.state, JoinState::Pending);
+        }
+        fleet.join_as(token, "site-0", keys[1]).await.unwrap_err().refused(409, "name_taken");
+        fleet.post("/v1/clusters/site-0/approve", json!({})).await.ok();
+        fleet.post("/v1/clusters/site-1/revoke", json!({})).await.ok();
+        assert_eq!(fleet.join_as(token, "site-0", keys[0]).await.unwrap().state, JoinState::Active);
+        fleet.join_as(token, "site-1", keys[1]).await.unwrap_err().refused(409, "name_taken");
+        assert_eq!(fleet.join_as(token, "site-2", keys[2]).await.unwrap().state, JoinState::Pending);
+        assert_eq!(fleet.get("/v1/join-tokens").await.ok()["items"][0]["uses"], 3);
+        let short = fleet.join_token(json!({"ttl_seconds": 60})).await;
+        let late = SigningKey::random().public();
+        fleet.join_as(&short, "site-3", late).await.unwrap();
+        fleet.post(&format!("/v1/join-tokens/{}/revoke", made["id"].as_str().unwrap()), json!({})).await.ok();
+        fleet.join_as(token, "site-2", keys[2]).await.unwrap_err().refused(401, "join_token_revoked");
+        fleet.clock.advance(Duration::from_secs(61));
+        fleet.join_as(&short, "site-3", late).await.unwrap_err().refused(401, "join_token_expired");
     }
 
     async fn d3_a_token_for_many_makes_pending_clusters(fleet) {

@@ -9,7 +9,7 @@ use cdn::encoding::Encoding;
 use cdn::envelope::{Envelope, Role};
 use cdn::trust::Trust;
 use cdn::wire::{JoinAnswer, JoinRequest};
-use cdn::{Digest, ServiceName, SigningKey};
+use cdn::{Digest, PublicKey, ServiceName, SigningKey};
 use clap::Parser;
 use jiff::Timestamp;
 use reqwest::{Method, Response, StatusCode};
@@ -270,11 +270,11 @@ impl Fleet {
     }
 
     pub(crate) async fn join_with(&self, token: &str, name: &str) -> Result<JoinAnswer, Said> {
-        let request = JoinRequest {
-            name: name.to_owned(),
-            key: SigningKey::random().public(),
-            agent: "0.1.0".to_owned(),
-        };
+        self.join_as(token, name, SigningKey::random().public()).await
+    }
+
+    pub(crate) async fn join_as(&self, token: &str, name: &str, key: PublicKey) -> Result<JoinAnswer, Said> {
+        let request = JoinRequest { name: name.to_owned(), key, agent: "0.1.0".to_owned() };
         let said =
             self.send(Method::POST, "/v1/join", token, Some(serde_json::to_value(request).unwrap())).await;
         if said.status.is_success() { Ok(serde_json::from_value(said.body).unwrap()) } else { Err(said) }
