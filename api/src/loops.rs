@@ -206,13 +206,13 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
         show_roots(app, read.refused);
         return Ok(());
     }
+    roots::publish(&read, &app.store).await?;
     if let Err(error) = roots::check_key(app.signer.key(), &read.trust) {
         let why = format!("{error:#}");
         tracing::error!(why, "a newer root is not taken: agents that have it believe nothing from here");
         app.root.not_ready(why);
-        return roots::publish(&read, &app.store).await;
+        return Ok(());
     }
-    roots::publish(&read, &app.store).await?;
     tracing::info!(version = read.trust.version(), "a newer root counts");
     app.signer.set_trust(read.trust);
     // Each desired names the newest root, so that agents ask for it.

@@ -45,7 +45,8 @@ async fn every_noun_is_listed_in_every_format_and_data_is_all_that_stdout_has() 
 async fn j3_what_a_cluster_says_cannot_paint_the_terminal_and_json_keeps_it() {
     let fleet = Fleet::start().await;
     let joined = fleet.join("site-1", " --label env=test").await;
-    let hostile = "gone\u{1b}[2J\u{1b}]0;owned\u{7} \u{202e}txt.exe\u{9b}31m\u{200f}";
+    // Controls are refused with the whole report; what turns the writing round is text like any other to the api.
+    let hostile = "gone \u{202e}txt.exe\u{200f}";
     fleet.report(&joined.credential, vec![hold(hostile)]).await;
     let lines = [
         "get holds",
