@@ -19,7 +19,13 @@ async fn d9_a_copied_agent_applies_nothing_elsewhere_and_two_of_one_get_nothing_
     site.agent.kill().await?;
     copy_folder(&site.state, &copy)?;
     let elsewhere = rig.copy_of(&site, &copy, &rig.path("elsewhere")).await?;
-    rig.hold("north", "WrongHome").await?;
+    // It says so where it is: a report in the name of the one at home would be a lie.
+    rig.until("the copy says that it is not at home", async || {
+        ensure!(elsewhere.agent.log().contains("WrongHome"), "its log:\n{}", elsewhere.agent.log());
+        Ok(())
+    })
+    .await?;
+    ensure!(rig.operator.lists(&["get", "holds"]).await?.is_empty(), "nothing is wrong at home");
     elsewhere.target.lacks(&web.settings).await?;
     site.agent.start_again().await?;
     let cluster = rig.until("the two are told apart", async || {
