@@ -69,7 +69,7 @@ fn not_found(id: &ObjectId, status: &Status) -> Refusal {
     if kind == Some("namespaces") && id.kind != "Namespace" {
         let namespace = id.namespace.as_deref().unwrap_or_default();
         let message = format!("its namespace {namespace} does not exist");
-        return Refusal::passing(HoldReason::ApplyFailed, message);
+        return Refusal::passing(HoldReason::NamespaceMissing, message);
     }
     let message = format!("the API server does not serve {} at present", id.kind);
     Refusal::passing(HoldReason::KindNotServed, message)

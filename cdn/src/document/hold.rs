@@ -108,6 +108,8 @@ reasons! {
     ImmutableChange, Lasting => "Revert the field, or delete the object so that it is made anew.",
     /// The object's namespace is being deleted.
     NamespaceTerminating, Lasting => "Wait until the namespace is gone; the object is applied again then.",
+    /// The object's namespace does not exist.
+    NamespaceMissing, Passing => "Create the namespace, or put a Namespace into this service or one that it depends on.",
     /// The cluster does not serve the kind.
     KindNotServed, Lasting => "Install the CustomResourceDefinition, or remove the object.",
     /// The cluster cannot say at present whether it serves the kind.

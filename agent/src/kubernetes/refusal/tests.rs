@@ -22,7 +22,7 @@ fn causes(message: &str, causes: &serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn each_answer_has_its_reason() {
-    use HoldReason::{ApplyFailed, Forbidden, KindNotServed, Rejected};
+    use HoldReason::{ApplyFailed, Forbidden, KindNotServed, NamespaceMissing, Rejected};
     let said = |message: &str| json!({"message": message});
     let cases = [
         (401, said(""), Forbidden, true),
@@ -35,7 +35,7 @@ fn each_answer_has_its_reason() {
         (403, said("user is attempting to grant RBAC permissions not currently held:\n{}"), Forbidden, false),
         (403, said("pods x is forbidden: exceeded quota: q"), Rejected, false),
         (403, said(r#"pods "x" is forbidden: violates PodSecurity "restricted:latest""#), Rejected, false),
-        (404, json!({"details": {"kind": "namespaces", "name": "a"}}), ApplyFailed, true),
+        (404, json!({"details": {"kind": "namespaces", "name": "a"}}), NamespaceMissing, true),
         (404, json!("404 page not found"), KindNotServed, true),
         (409, said("Precondition failed: UID in precondition"), ApplyFailed, true),
         (400, said("strict decoding error: unknown field"), Rejected, false),

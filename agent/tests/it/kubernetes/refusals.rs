@@ -32,7 +32,7 @@ async fn a_missing_namespace_is_named() -> Result<()> {
     let mut object = bench.config("one", &json!({}));
     object["metadata"]["namespace"] = json!("not-there");
     let refused = refused(&bench, &object).await?;
-    assert_eq!((refused.reason, refused.retry), (HoldReason::ApplyFailed, true));
+    assert_eq!((refused.reason, refused.retry), (HoldReason::NamespaceMissing, true));
     assert!(refused.message.contains("not-there"), "{refused}");
     Ok(())
 }
