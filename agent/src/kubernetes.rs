@@ -33,7 +33,7 @@ use cdn::{Digest, ObjectId, ServiceName};
 use crate::target::{
     Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded, Uses,
 };
-use api::ApiServer;
+use api::{ApiServer, Ask};
 use glances::Glances;
 use inventory_store::Store;
 use observe::Eye;
@@ -71,6 +71,12 @@ impl Kubernetes {
         let strange =
             || Refusal::passing(HoldReason::ApplyFailed, "the cluster has no namespace kube-system");
         uid.map(str::to_owned).ok_or_else(strange)
+    }
+
+    /// Every server that is there has something to say about its version, if only that we may not ask.
+    pub(crate) async fn silence(&self) -> Option<String> {
+        let trouble = self.api.send(Ask::get("/version".to_owned())).await.err()?;
+        trouble.is_nobody_there().then(|| trouble.to_string())
     }
 
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {

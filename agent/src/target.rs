@@ -122,6 +122,14 @@ impl Target {
         each!(self, target => target.served(kinds))
     }
 
+    /// Why the target gives no answer at all; none where it gives one, whatever it is.
+    pub async fn silence(&self) -> Option<String> {
+        match self {
+            Self::Kubernetes(kubernetes) => kubernetes.silence().await,
+            Self::Directory(_) => None,
+        }
+    }
+
     /// Waits until kinds are served (their definitions Established and in discovery), at most `within`; says how each
     /// stands then. Returns early when all are served.
     pub async fn wait_served(

@@ -39,6 +39,15 @@ impl Trouble {
         self.status().map(|status| status.code)
     }
 
+    /// Whether no API server was reached: no answer, or one that a proxy gives where nothing is behind it.
+    pub(super) fn is_nobody_there(&self) -> bool {
+        match self {
+            Self::Silent(_) => true,
+            Self::Refused(status) => matches!(status.code, 502..=504),
+            Self::TooLong(_) | Self::Garbage(_) => false,
+        }
+    }
+
     /// Whether it is proved that `plural`/`name` is not there: the server names just that object in its 404. One that
     /// does not is about the path: a new aggregated API answers so at first (FAULTS F1).
     pub(super) fn proves_missing(&self, plural: &str, name: &str) -> bool {

@@ -11,13 +11,14 @@ use super::{News, Syncer};
 use crate::held::Held;
 use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
 use crate::plan::{self, Apply, Cause, Input, Plan, Rails, Standing};
+use crate::target::Served;
 use crate::wanted::Wanted;
 
 impl Syncer {
     pub(super) async fn attempt(&mut self, wanted: &Wanted, news: News) -> Outcome {
         let until = Instant::now() + self.bounds.pass;
         if let Err(held) = self.books.open(&self.target).await {
-            return Outcome::failed(wanted.seq, held);
+            return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held));
         }
         let mut plan = self.plan(wanted).await;
         self.write_down(wanted, &mut plan);
@@ -73,11 +74,26 @@ impl Syncer {
             rails,
         };
         let mut plan = plan::plan(&input);
+        let is_unknown = |served: &Served| matches!(served, Served::Unknown(_));
+        if !served.is_empty()
+            && served.values().all(is_unknown)
+            && let Some(held) = self.silence().await
+        {
+            // One cause is said once. What is not known stays unknown, for every object of every kind.
+            plan.held.retain(|held| held.reason != HoldReason::KindUnknown);
+            plan.held.push(held);
+        }
         if self.books.lost {
             let message = "state was lost while objects of ours exist; it is built anew from what is there";
             plan.held.push(Held::cluster(HoldReason::TrustLost, message));
         }
         plan
+    }
+
+    /// The one hold of a target that cannot be reached at all.
+    async fn silence(&self) -> Option<Held> {
+        let why = self.target.silence().await?;
+        Some(Held::cluster(HoldReason::ApiServerUnreachable, why))
     }
 
     /// What the inventory learns from looking alone.

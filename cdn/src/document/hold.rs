@@ -114,6 +114,8 @@ reasons! {
     KindNotServed, Lasting => "Install the CustomResourceDefinition, or remove the object.",
     /// The cluster cannot say at present whether it serves the kind.
     KindUnknown, Passing => "Check the APIService or webhook that serves this group; nothing of it is pruned meanwhile.",
+    /// The cluster's API server cannot be reached at all.
+    ApiServerUnreachable, Passing => "Bring the API server back, or the agent's way to it; nothing is changed or pruned meanwhile.",
     /// The agent may not do this.
     Forbidden, Lasting => "Give the agent's ServiceAccount the named verb, or remove the object.",
     /// The API server or an admission policy rejects the object.

@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use agent::kubernetes::Kubernetes;
 use agent::target::{KubernetesSettings, Seen, Served, Target};
+use agent::{Settings, Status};
 use anyhow::Result;
-use cdn::document::HoldReason;
+use cdn::document::{HoldReason, Sync};
 use serde_json::json;
 use testbed::{Cluster, ClusterOptions};
+
+use crate::fleet::config_in;
+use crate::site::{Running, Site, reasons, reported};
 
 use super::{address, kind, prepared, prepared_for, until};
 
@@ -43,7 +47,8 @@ async fn all_is_unknown(target: &Target) -> Result<()> {
     ] {
         assert_eq!((refused.reason, refused.retry), (HoldReason::ApplyFailed, true), "{refused:?}");
     }
-    assert!(started.elapsed() < TIMEOUT * 12, "{:?}", started.elapsed());
+    assert!(target.silence().await.is_some());
+    assert!(started.elapsed() < TIMEOUT * 13, "{:?}", started.elapsed());
     Ok(())
 }
 
@@ -66,5 +71,35 @@ async fn f29_while_the_api_server_is_away_all_is_unknown_and_nothing_is_missing(
     cluster.start_api_server().await?;
     until("it is seen again after the outage", is_seen).await?;
     assert!(!target.apply(&prepared_for("default/web", &object, &first)?).await?.changed);
+    cluster.stop().await
+}
+
+#[tokio::test]
+async fn f29_an_api_server_that_is_away_is_one_hold_and_not_one_for_each_object() -> Result<()> {
+    let mut cluster = Box::pin(Cluster::start(ClusterOptions::default())).await?;
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &["a", "b", "c"].map(|name| config_in("default", name, "1")));
+    site.wire.serve(site.fleet.assign(&site.wire.cluster));
+    let kubeconfig = Some(cluster.kubeconfig().to_owned());
+    let target = || "kubernetes".parse().expect("a target");
+    let settings = || Settings { target: target(), kubeconfig: kubeconfig.clone(), ..site.settings() };
+    let mut running = Running::new(settings());
+    let synced = |status: &Status| {
+        status.pass.is_some() && reasons(status).is_empty() && reported(status, "web").sync == Sync::Synced
+    };
+    running.until("applied", synced).await;
+    cluster.stop_api_server().await?;
+    let away = |status: &Status| reasons(status) == [HoldReason::ApiServerUnreachable];
+    let status = running.until("one hold", away).await;
+    assert_eq!((&status.holds()[0].service, &status.holds()[0].object), (&None, &None));
+    let web = reported(&status, "web");
+    assert_eq!((web.sync, web.objects), (Sync::Held, 3), "held, and nothing of it is forgotten");
+    // An agent that starts meanwhile says the same.
+    running.stop().await;
+    let mut running = Running::new(settings());
+    running.until("one hold again", away).await;
+    cluster.start_api_server().await?;
+    running.until("all is well", synced).await;
+    running.stop().await;
     cluster.stop().await
 }
