@@ -140,8 +140,8 @@ reasons! {
     Unassigned, Lasting => "Remove the service properly, or assign it again; it is kept but no longer repaired.",
     /// A workload has not become healthy in time.
     Stalled, Lasting => "Look at the object's events and conditions.",
-    /// The state folder cannot be written.
-    StateUnwritable, Lasting => "Free space in or repair the agent's state folder; repair of what runs goes on from memory.",
+    /// The state folder, or the copy of the inventory in the target, cannot be written.
+    StateUnwritable, Lasting => "Make it writable: the agent's state folder (space, rights), or its inventory in the target, as the message says; repair of what runs goes on from memory.",
 }
 
 /// The digest that a person approves: over the cluster, the service, T and the sorted list of objects. The agent
