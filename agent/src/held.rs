@@ -22,12 +22,21 @@ pub(crate) struct Held {
     pub message: String,
     /// What to approve, where a person's yes releases it.
     pub digest: Option<Digest>,
+    /// The objects that the digest stands for, all of them.
+    pub objects: Vec<ObjectId>,
 }
 
 impl Held {
     /// The whole cluster is held.
     pub(crate) fn cluster(reason: HoldReason, message: impl Into<String>) -> Self {
-        Self { reason, service: None, object: None, message: message.into(), digest: None }
+        Self {
+            reason,
+            service: None,
+            object: None,
+            message: message.into(),
+            digest: None,
+            objects: Vec::new(),
+        }
     }
 
     /// A whole service is held.
@@ -50,10 +59,10 @@ impl Held {
         Self::object(refusal.reason, service, object, refusal.message)
     }
 
-    /// The same, released by a person's yes to `digest`.
+    /// The same, released by a person's yes to `digest`, which stands for these objects.
     #[must_use]
-    pub(crate) fn until_approved(self, digest: Digest) -> Self {
-        Self { digest: Some(digest), ..self }
+    pub(crate) fn until_approved(self, digest: Digest, objects: Vec<ObjectId>) -> Self {
+        Self { digest: Some(digest), objects, ..self }
     }
 }
 
@@ -63,20 +72,79 @@ type Name = (HoldReason, Option<ServiceName>, Option<ObjectId>, Option<Digest>);
 /// Remembers since when each hold stands.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    since: BTreeMap<Name, Timestamp>,
+    standing: BTreeMap<Name, Hold>,
+}
+
+/// The holds of one look, and how they differ from those of the look before.
+#[derive(Debug)]
+pub(crate) struct Stamped<'a> {
+    /// All that stand, in the order that they were found in.
+    pub(crate) holds: Vec<Hold>,
+    /// Those that were not there before.
+    pub(crate) new: Vec<&'a Held>,
+    /// Those that are no longer there, as they were last.
+    pub(crate) gone: Vec<Hold>,
 }
 
 impl Book {
     /// Gives each finding its time; what is no longer found is forgotten.
-    pub(crate) fn stamp(&mut self, found: &[Held], now: Timestamp) -> Vec<Hold> {
-        let name = |held: &Held| (held.reason, held.service.clone(), held.object.clone(), held.digest);
-        let before = std::mem::take(&mut self.since);
+    pub(crate) fn stamp<'a>(&mut self, found: &'a [Held], now: Timestamp) -> Stamped<'a> {
+        let mut before = std::mem::take(&mut self.standing);
+        let (mut holds, mut new) = (Vec::new(), Vec::new());
         for held in found {
-            let name = name(held);
-            let since = before.get(&name).copied().unwrap_or(now);
-            self.since.insert(name, since);
+            let name = (held.reason, held.service.clone(), held.object.clone(), held.digest);
+            let known = self.standing.get(&name).map(|hold| hold.since);
+            let since = known.or_else(|| before.remove(&name).map(|hold| hold.since));
+            if since.is_none() {
+                new.push(held);
+            }
+            let hold = hold(held, since.unwrap_or(now));
+            self.standing.insert(name, hold.clone());
+            holds.push(hold);
         }
-        found.iter().map(|held| hold(held, self.since.get(&name(held)).copied().unwrap_or(now))).collect()
+        Stamped { holds, new, gone: before.into_values().collect() }
+    }
+}
+
+/// Objects in one line of the log.
+const LINE: usize = 50;
+
+impl Stamped<'_> {
+    /// Says once what is held from now on, and what no longer is (law L13).
+    pub(crate) fn log(&self) {
+        for held in &self.new {
+            held.log();
+        }
+        for hold in &self.gone {
+            tracing::info!(
+                reason = hold.reason.code(),
+                service = hold.service.as_ref().map(tracing::field::display),
+                object = hold.object.as_ref().map(tracing::field::display),
+                since = %hold.since,
+                "no longer held"
+            );
+        }
+    }
+}
+
+impl Held {
+    fn log(&self) {
+        let service = self.service.as_ref().map(tracing::field::display);
+        tracing::warn!(
+            reason = self.reason.code(),
+            service,
+            object = self.object.as_ref().map(tracing::field::display),
+            next = self.reason.next(),
+            "held: {}",
+            clean(&self.message)
+        );
+        // Where the message has no room for all names: whoever is asked for a yes sees here what it is to.
+        let Some(digest) = self.digest else { return };
+        for (line, objects) in self.objects.chunks(LINE).enumerate() {
+            let names: Vec<String> = objects.iter().map(ToString::to_string).collect();
+            let (first, all) = (line * LINE + 1, self.objects.len());
+            tracing::warn!(%digest, service, first, all, objects = names.join(", "), "a yes would delete these");
+        }
     }
 }
 
@@ -85,10 +153,15 @@ fn hold(held: &Held, since: Timestamp) -> Hold {
         reason: held.reason,
         service: held.service.clone(),
         object: held.object.clone(),
-        message: held.message.chars().filter(|c| !c.is_control()).take(TEXT_CHARS).collect(),
+        message: clean(&held.message),
         since,
         digest: held.digest,
     }
+}
+
+/// Short, and nothing that a terminal would obey.
+fn clean(message: &str) -> String {
+    message.chars().filter(|c| !c.is_control()).take(TEXT_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -100,10 +173,28 @@ mod tests {
         let mut book = Book::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         let stale = Held::cluster(HoldReason::Stale, "since noon\u{1b}[31m");
-        assert_eq!(book.stamp(std::slice::from_ref(&stale), at(1))[0].message, "since noon[31m");
+        assert_eq!(book.stamp(std::slice::from_ref(&stale), at(1)).holds[0].message, "since noon[31m");
         let again = Held { message: "since one".to_owned(), ..stale.clone() };
-        assert_eq!(book.stamp(&[again], at(2))[0].since, at(1));
-        assert!(book.stamp(&[], at(3)).is_empty());
-        assert_eq!(book.stamp(&[stale], at(4))[0].since, at(4));
+        assert_eq!(book.stamp(&[again], at(2)).holds[0].since, at(1));
+        assert!(book.stamp(&[], at(3)).holds.is_empty());
+        assert_eq!(book.stamp(&[stale], at(4)).holds[0].since, at(4));
+    }
+
+    #[test]
+    fn l13_a_hold_is_new_once_and_gone_once() {
+        let mut book = Book::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let stale = Held::cluster(HoldReason::Stale, "since noon");
+        let skew = Held::cluster(HoldReason::ClockSkew, "by an hour");
+        let both = [stale.clone(), skew, stale.clone()];
+        let seen = |stamped: &Stamped<'_>| (stamped.new.len(), stamped.gone.len());
+        assert_eq!(seen(&book.stamp(&both, at(1))), (2, 0), "twice in one look is one");
+        assert_eq!(seen(&book.stamp(&both, at(2))), (0, 0));
+        let other = [Held { message: "since one".to_owned(), ..stale }];
+        let stamped = book.stamp(&other, at(3));
+        assert_eq!(seen(&stamped), (0, 1), "other words are the same hold");
+        assert_eq!((stamped.gone[0].reason, stamped.gone[0].since), (HoldReason::ClockSkew, at(1)));
+        assert_eq!(book.stamp(&[], at(4)).gone[0].message, "since one");
+        assert_eq!(seen(&book.stamp(&[], at(5))), (0, 0));
     }
 }

@@ -105,10 +105,11 @@ impl Shared {
 
     /// The network loop knows something.
     pub(crate) fn network(&self, held: &[Held], change: impl FnOnce(&mut Network)) {
-        let holds = self.memory().network.stamp(held, Timestamp::now());
+        let stamped = self.memory().network.stamp(held, Timestamp::now());
+        stamped.log();
         self.status.send_if_modified(|status| {
             let before = status.network.clone();
-            status.network.holds = holds;
+            status.network.holds = stamped.holds;
             change(&mut status.network);
             status.network != before
         });
@@ -118,11 +119,12 @@ impl Shared {
     pub(crate) fn passed(&self, wanted: &Wanted, outcome: &Outcome) {
         let now = Timestamp::now();
         let mut memory = self.memory();
-        let holds = memory.pass.stamp(&outcome.held, now);
+        let stamped = memory.pass.stamp(&outcome.held, now);
         let services = memory.services(outcome, now);
         drop(memory);
         self.status.send_modify(|status| {
             let last = status.pass.take();
+        stamped.log();
             let failed = outcome.result == Ended::Failed && outcome.services.is_empty();
             let services = match &last {
                 // A pass that could not be made says nothing new of the services.
@@ -136,7 +138,7 @@ impl Shared {
                 took_ms: u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX),
                 counts: outcome.counts,
                 services,
-                holds,
+                holds: stamped.holds,
                 removed: outcome.removed.clone(),
             });
         });

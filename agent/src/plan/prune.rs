@@ -1,6 +1,7 @@
 //! Decides what may go (law L6): only on proof, inside the budget, and a whole service only by a signed removal.
 
 use cdn::document::{HoldReason, RemovalMode};
+use cdn::limits::TEXT_CHARS;
 use cdn::{Digest, ObjectId, ServiceName};
 
 use super::claim::{self, Claims};
@@ -94,7 +95,7 @@ enum Verdict {
     Delete(Box<Prune>),
     /// Only with a person's yes to exactly this object.
     Confirm(Box<Prune>),
-    Hold(Held),
+    Hold(Box<Held>),
     /// Something has to be known first.
     Wait,
     /// Nothing goes: another service takes it over, or its end is to be remembered for one that may.
@@ -163,7 +164,7 @@ impl Unwanted<'_> {
             Some(_) if entry.adopted || live.adopted || entry.keep => Verdict::Release(prune(How::Release)),
             Some(_) if leave == Leave::Removed(RemovalMode::Orphan) => Verdict::Release(prune(How::Release)),
             Some(known) if *known == uid => match self.used() {
-                Some(held) => Verdict::Hold(held),
+                Some(held) => Verdict::Hold(Box::new(held)),
                 None => Verdict::Delete(prune(How::Delete)),
             },
             Some(_) => Verdict::Confirm(prune(How::Delete)),
@@ -193,7 +194,7 @@ impl Unwanted<'_> {
     }
 
     fn hold(&self, reason: HoldReason, why: impl Into<String>) -> Verdict {
-        Verdict::Hold(Held::object(reason, self.service, self.id, why))
+        Verdict::Hold(Box::new(Held::object(reason, self.service, self.id, why)))
     }
 }
 
@@ -235,7 +236,7 @@ impl<'a> Going<'a> {
             Verdict::Delete(prune) if phase::is_protected(one.id) => self.protected.push(*prune),
             Verdict::Delete(prune) => self.open.push(*prune),
             Verdict::Confirm(prune) => self.doubtful.push(*prune),
-            Verdict::Hold(held) => plan.held.push(held),
+            Verdict::Hold(held) => plan.held.push(*held),
             Verdict::Wait | Verdict::Stay => {}
         }
     }
@@ -284,18 +285,18 @@ impl<'a> Going<'a> {
         let is_approved = |digest: &Digest| input.wanted.approved.contains(digest);
         if let Some(digest) = self.over_budget(input, overdrawn).filter(|digest| !is_approved(digest)) {
             let held = Held::service(HoldReason::PruneBudget, self.service, self.over_budget_by(input));
-            plan.held.push(held.until_approved(digest));
+            plan.held.push(held.until_approved(digest, ids(&self.open)));
         } else {
             plan.prunes.extend(self.open);
         }
         if !self.protected.is_empty() {
             let digest = digest_of(input, self.service, &self.protected);
-            let message = format!("these are deleted only with a yes{}", names(&self.protected));
+            let message = with_names("these are deleted only with a yes", &self.protected, "");
             if is_approved(&digest) {
                 plan.prunes.extend(self.protected);
             } else {
                 let held = Held::service(HoldReason::NeedsConfirm, self.service, message);
-                plan.held.push(held.until_approved(digest));
+                plan.held.push(held.until_approved(digest, ids(&self.protected)));
             }
         }
         for prune in self.doubtful {
@@ -305,7 +306,7 @@ impl<'a> Going<'a> {
             } else {
                 let why = "it is not the one that was applied, though it carries our mark";
                 let held = Held::object(HoldReason::NeedsConfirm, self.service, &prune.address.id, why);
-                plan.held.push(held.until_approved(digest));
+                plan.held.push(held.until_approved(digest, vec![prune.address.id]));
             }
         }
     }
@@ -327,7 +328,7 @@ impl<'a> Going<'a> {
         let (now, later) = (self.open.len(), self.unwanted - self.open.len());
         let later =
             if later > 0 { format!(", and {later} more are no longer wanted") } else { String::new() };
-        format!("{now} of {owned} objects would be deleted{}{later}", names(&self.open))
+        with_names(&format!("{now} of {owned} objects would be deleted"), &self.open, &later)
     }
 
     /// Whether anything of the service may go now, whatever a person says.
@@ -379,8 +380,28 @@ fn unseen<'a>(input: &Input<'a>, service: &ServiceName) -> Option<Unseen<'a>> {
     unseen.map(|(service, wanted)| Unseen { service, is_coming: wanted.held.is_none() })
 }
 
-fn names(prunes: &[Prune]) -> String {
-    let first: Vec<String> = prunes.iter().take(3).map(|prune| prune.address.id.to_string()).collect();
-    let more = if prunes.len() > 3 { format!(" and {} more", prunes.len() - 3) } else { String::new() };
-    format!(": {}{more}", first.join(", "))
+fn ids(prunes: &[Prune]) -> Vec<ObjectId> {
+    prunes.iter().map(|prune| prune.address.id.clone()).collect()
+}
+
+/// A message that names as many objects as a hold has room for, and says how many more there are: a person says yes
+/// to what they can see.
+fn with_names(before: &str, prunes: &[Prune], after: &str) -> String {
+    let more = |named: usize| match prunes.len() - named {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let room = TEXT_CHARS.saturating_sub(before.chars().count() + after.chars().count());
+    let (mut names, mut fitting) = (String::new(), more(0));
+    for (at, prune) in prunes.iter().enumerate() {
+        names.push_str(if at == 0 { ": " } else { ", " });
+        names.push_str(&prune.address.id.to_string());
+        let longer = format!("{names}{}", more(at + 1));
+        if longer.chars().count() <= room {
+            fitting = longer;
+        } else if names.chars().count() > room {
+            break;
+        }
+    }
+    format!("{before}{fitting}{after}")
 }

@@ -123,7 +123,7 @@ reasons! {
     /// Applying failed for another cause; it is tried again.
     ApplyFailed, Passing => "Nothing, if it goes away by itself; else read the message.",
     /// More would be deleted than the budget allows.
-    PruneBudget, Prune => "Look at the list and approve the hold, or correct the source.",
+    PruneBudget, Prune => "Look at the objects (all of them are in the agent's log) and approve the hold, or correct the source.",
     /// A protected kind would be deleted.
     NeedsConfirm, Prune => "Look at the object and approve the hold, or keep it in the source.",
     /// A definition would be deleted whose kind others use.

@@ -46,6 +46,30 @@ fn f18_more_than_the_budget_is_held_until_exactly_that_is_approved() {
     assert_eq!(world.there.len(), 100);
 }
 
+/// Who is asked for a yes must see what it is to.
+#[test]
+fn l13_a_hold_names_as_many_objects_as_it_has_room_for() {
+    for (before, named) in [(20, true), (200, false)] {
+        let mut world = World::new();
+        world.set("web", many(before));
+        world.settle();
+        world.set("web", many(3));
+        let plan = world.plan();
+        let [held] = &plan.held[..] else { panic!("{:?}", plan.held) };
+        let names: Vec<String> = held.objects.iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), before - 3, "the digest stands for all of them");
+        let shown = names.iter().filter(|name| held.message.contains(*name)).count();
+        assert_eq!(shown == names.len(), named, "{}", held.message);
+        let chars = held.message.chars().count();
+        assert!(chars <= cdn::limits::TEXT_CHARS, "{chars}");
+        if !named {
+            assert!(chars > cdn::limits::TEXT_CHARS - 30, "the room is used: {}", held.message);
+            let rest = format!(" and {} more", names.len() - shown);
+            assert!(held.message.ends_with(&rest), "{}", held.message);
+        }
+    }
+}
+
 #[test]
 fn f18_the_budget_is_for_all_services_together_too() {
     let mut world = World::new();
