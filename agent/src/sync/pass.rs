@@ -186,6 +186,7 @@ impl Syncer {
             .map(|(service, standing)| (service.clone(), self.service(wanted, service, standing, &done)))
             .collect();
         let held: Vec<Held> = plan.held.into_iter().chain(done.held).collect();
+        hold_leftovers(&mut services, &held);
         let all_synced = services.values().all(|service| service.sync == Sync::Synced);
         let result = if done.superseded {
             Ended::Superseded
@@ -235,6 +236,16 @@ impl Syncer {
             sync,
             health,
             objects: owned.map_or(0, |owned| owned.entries.len() as u64),
+        }
+    }
+}
+
+/// Where something of a service should go and may not, more is there than is wanted: that is not "synced".
+fn hold_leftovers(services: &mut BTreeMap<ServiceName, ServiceOutcome>, held: &[Held]) {
+    let prunes = held.iter().filter(|held| held.reason.class() == HoldClass::Prune);
+    for service in prunes.filter_map(|held| held.service.as_ref()) {
+        if let Some(outcome) = services.get_mut(service).filter(|outcome| outcome.sync == Sync::Synced) {
+            outcome.sync = Sync::Held;
         }
     }
 }

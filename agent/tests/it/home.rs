@@ -240,3 +240,21 @@ fn an_agent_polls_as_often_as_an_api_expects_that_told_it_nothing() {
         agent::Settings::try_parse_from(["windlass-agent", "--api=https://api.example.com"]).unwrap();
     assert_eq!(settings.poll_interval, cdn::wire::POLL_INTERVAL);
 }
+
+/// Approving is a person's yes to exactly these objects: they see them, and that the service is not done.
+#[tokio::test]
+async fn l13_a_service_whose_leftovers_wait_for_a_yes_is_held_and_names_them() {
+    let mut site = Site::new().await;
+    let many = |count: usize| (0..count).map(|n| config(&format!("c{n:02}"), "1")).collect::<Vec<_>>();
+    site.fleet.publish("web", &many(20));
+    site.assign().await;
+    site.fleet.publish("web", &many(3));
+    let status = site.assign().await;
+    assert_eq!(reasons(&status), [HoldReason::PruneBudget]);
+    let message = &status.holds()[0].message;
+    for n in 3..20 {
+        assert!(message.contains(&format!("/c{n:02}")), "{n}: {message}");
+    }
+    assert_eq!(reported(&status, "web").sync, Sync::Held);
+    assert_eq!(site.names().len(), 20);
+}
