@@ -116,6 +116,18 @@ impl ApiError {
         }
     }
 
+    /// What a person can do about a credential that the api does not know. It stays here in any case: the api may be
+    /// restored, or the wrong one.
+    pub(crate) fn way_back(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { status: StatusCode::UNAUTHORIZED, .. } => Some(
+                "it does not know this cluster's credential; check that it is the right api, and if the api lost it, \
+                 remove the state folder and join anew with a new join token",
+            ),
+            Self::Refused { .. } | Self::Fetch(_) | Self::Unreadable(_) => None,
+        }
+    }
+
     /// Whether somebody has to do something before the same request can succeed.
     pub(crate) fn needs_a_person(&self) -> bool {
         match self {

@@ -262,7 +262,10 @@ impl Poller {
             Err(error) => {
                 // Whatever the api says of our credential, credential and state stay: it may be restored, or wrong.
                 tracing::warn!(%error, "the poll failed; what runs goes on");
-                self.problems.words = error.to_string();
+                self.problems.words = match error.way_back() {
+                    Some(way) => format!("{error}: {way}"),
+                    None => error.to_string(),
+                };
                 self.pace.failed(error.wait());
             }
         }

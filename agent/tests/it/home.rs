@@ -71,7 +71,8 @@ async fn a_running_agent_takes_up_what_changes_and_comes_back_by_itself() {
     running.until("applied", |_| site.text("web", "a").as_deref() == Some("1")).await;
     site.wire.far().broken = Some((StatusCode::UNAUTHORIZED, String::new()));
     let status = running.until("cut off", |status| !status.network.connected).await;
-    assert!(status.network.problem.contains("401"), "{}", status.network.problem);
+    let problem = &status.network.problem;
+    assert!(problem.contains("401") && problem.contains("a new join token"), "{problem}");
     site.fleet.publish("web", &[config("a", "2")]);
     let envelope = site.fleet.assign(&site.wire.cluster);
     site.wire.serve(envelope);
