@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use cdn::document::{HoldClass, Sync};
+use cdn::document::{Hold, HoldClass, HoldReason, Sync};
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::outcome::{Ended, Outcome};
 
 /// Says what each one is; to be called after the recorder is there.
 pub(crate) fn describe() {
+    describe_counter!("windlass_polls_total", "Polls of the api, by what came of them");
+    describe_gauge!("windlass_last_poll_timestamp_seconds", "When the api last answered a poll");
+    describe_gauge!("windlass_holds", "What is held at present, by reason");
     describe_counter!("windlass_sync_passes_total", "Passes of the sync loop, by result");
     describe_histogram!("windlass_sync_pass_seconds", "Time of one pass over everything");
     describe_histogram!("windlass_apply_seconds", "Time of one object's apply");
@@ -21,6 +24,53 @@ pub(crate) fn describe() {
         "windlass_verify_failures_total",
         "What was refused of content and documents, by reason"
     );
+}
+
+/// What came of a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PollResult {
+    /// A document to look at.
+    News,
+    /// An answer without one.
+    Unchanged,
+    /// No answer, or a refusal.
+    Failed,
+}
+
+impl PollResult {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::News => "news",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A poll has ended.
+pub(crate) fn polled(result: PollResult) {
+    counter!("windlass_polls_total", "result" => result.word()).increment(1);
+    if result != PollResult::Failed {
+        gauge!("windlass_last_poll_timestamp_seconds").set(now());
+    }
+}
+
+/// All that is held now; a reason that nothing is held for is at zero, so that an alert ends.
+pub(crate) fn holds(holds: &[Hold]) {
+    for (reason, count) in by_reason(holds) {
+        gauge!("windlass_holds", "reason" => reason.code()).set(f64::from(count));
+    }
+}
+
+fn by_reason(holds: &[Hold]) -> impl Iterator<Item = (HoldReason, u32)> {
+    HoldReason::ALL.iter().map(|reason| {
+        let count = holds.iter().filter(|hold| hold.reason == *reason).count();
+        (*reason, u32::try_from(count).unwrap_or(u32::MAX))
+    })
+}
+
+fn now() -> f64 {
+    jiff::Timestamp::now().as_duration().as_secs_f64()
 }
 
 /// One object was applied, or refused.
@@ -40,7 +90,30 @@ pub(crate) fn passed(outcome: &Outcome) {
     let prunes = outcome.held.iter().filter(|held| held.reason.class() == HoldClass::Prune).count();
     gauge!("windlass_prune_held").set(f64::from(u32::try_from(prunes).unwrap_or(u32::MAX)));
     if outcome.result == Ended::Complete {
-        let now = jiff::Timestamp::now().as_duration().as_secs_f64();
-        gauge!("windlass_last_success_timestamp_seconds").set(now);
+        gauge!("windlass_last_success_timestamp_seconds").set(now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_counted_and_one_that_is_gone_is_at_zero() {
+        let of = |reason| Hold {
+            reason,
+            service: None,
+            object: None,
+            message: String::new(),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            digest: None,
+        };
+        let count = |holds: &[Hold], reason| by_reason(holds).find(|(one, _)| *one == reason).unwrap().1;
+        let held = [of(HoldReason::Conflict), of(HoldReason::Stale), of(HoldReason::Conflict)];
+        assert_eq!((count(&held, HoldReason::Conflict), count(&held, HoldReason::Stale)), (2, 1));
+        assert_eq!(
+            (count(&held[1..2], HoldReason::Conflict), by_reason(&[]).count()),
+            (0, HoldReason::ALL.len())
+        );
     }
 }

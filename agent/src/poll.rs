@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{Api, ApiError, Polled};
 use crate::held::Held;
 use crate::identity::Identity;
+use crate::meters::{self, PollResult};
 use crate::state::{State, Trusted};
 use crate::status::Shared;
 use crate::wanted::{Loaded, Wanted};
@@ -226,6 +227,7 @@ impl Poller {
         if !self.refresh_roots().await {
             let message = "root 1 cannot be had from any origin; give it with --root FILE, or an origin";
             self.problems.poll = Some(Held::cluster(HoldReason::ContentUnavailable, message));
+            meters::polled(PollResult::Failed);
             self.pace.failed(None);
             self.tell(|network| network.connected = false);
             return;
@@ -251,6 +253,11 @@ impl Poller {
 
     async fn answered(&mut self, answer: Result<(Polled, Option<Duration>), ApiError>) {
         let answered = answer.is_ok();
+        meters::polled(match &answer {
+            Ok((Polled::News(_), _)) => PollResult::News,
+            Ok((Polled::Unchanged, _)) => PollResult::Unchanged,
+            Err(_) => PollResult::Failed,
+        });
         match answer {
             Ok((polled, told)) => {
                 match polled {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::held::{Book, Held};
+use crate::meters;
 use crate::outcome::{Counts, Ended, Outcome};
 use crate::wanted::Wanted;
 
@@ -111,6 +112,7 @@ impl Shared {
             let before = status.network.clone();
             status.network.holds = stamped.holds;
             change(&mut status.network);
+            meters::holds(&status.holds());
             status.network != before
         });
     }
@@ -122,9 +124,9 @@ impl Shared {
         let stamped = memory.pass.stamp(&outcome.held, now);
         let services = memory.services(outcome, now);
         drop(memory);
+        stamped.log();
         self.status.send_modify(|status| {
             let last = status.pass.take();
-        stamped.log();
             let failed = outcome.result == Ended::Failed && outcome.services.is_empty();
             let services = match &last {
                 // A pass that could not be made says nothing new of the services.
@@ -141,6 +143,7 @@ impl Shared {
                 holds: stamped.holds,
                 removed: outcome.removed.clone(),
             });
+            meters::holds(&status.holds());
         });
     }
 
