@@ -17,6 +17,7 @@ use crate::join;
 use crate::kubernetes::Kubernetes;
 use crate::meters;
 use crate::poll::{Poller, Tools, Turn};
+use crate::ready::Ready;
 use crate::report::Reporter;
 use crate::settings::{RootArg, Settings, TargetArg};
 use crate::state::State;
@@ -70,7 +71,7 @@ impl Agent {
     /// Runs until `stop`, or until a loop breaks, which none does for what comes from outside.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let readiness = Readiness::new();
-        let first_pass = readiness.part("first pass");
+        let ready = Ready::of(&readiness);
         let observe = Observe::bind(self.settings.observe.observe_listen, readiness).await?;
         meters::describe();
         let mut tasks = JoinSet::new();
@@ -84,7 +85,6 @@ impl Agent {
         tasks.spawn(loops.syncer.run(loops.news, stop.clone()));
         tasks.spawn(loops.reporter.run(stop.clone()));
         let mut outcome = Ok(());
-        let mut ready = false;
         while !tasks.is_empty() {
             tokio::select! {
                 Some(ended) = tasks.join_next() => {
@@ -94,12 +94,7 @@ impl Agent {
                         outcome = outcome.and(Err(error));
                     }
                 }
-                Ok(()) = status.changed(), if !ready => {
-                    ready = status.borrow_and_update().pass.is_some();
-                    if ready {
-                        first_pass.ready();
-                    }
-                }
+                Ok(()) = status.changed() => ready.show(&status.borrow_and_update()),
             }
         }
         folders.settled().await;

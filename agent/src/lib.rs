@@ -21,6 +21,7 @@ mod meters;
 mod outcome;
 mod plan;
 mod poll;
+mod ready;
 mod report;
 mod state;
 mod status;

@@ -180,7 +180,7 @@ impl Syncer {
     }
 
     fn outcome(&self, wanted: &Wanted, plan: Plan, done: Done) -> Outcome {
-        let services: BTreeMap<ServiceName, ServiceOutcome> = plan
+        let mut services: BTreeMap<ServiceName, ServiceOutcome> = plan
             .services
             .iter()
             .map(|(service, standing)| (service.clone(), self.service(wanted, service, standing, &done)))

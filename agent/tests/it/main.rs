@@ -9,6 +9,7 @@ mod fleet;
 mod home;
 mod kubernetes;
 mod moving;
+mod shown;
 mod site;
 mod slow;
 mod state;
