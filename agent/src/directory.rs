@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use cdn::document::HoldReason;
 use cdn::object::is_cluster_scoped;
-use cdn::{ObjectId, ServiceName};
+use cdn::{Digest, ObjectId, ServiceName};
 use program::files;
 
 use crate::disk::Disk;
@@ -75,6 +75,10 @@ impl Directory {
             Ok(ids.into_iter().map(|id| (id.clone(), file::look(folder, &id))).collect())
         };
         self.with(look).await.unwrap_or_default()
+    }
+
+    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Vec<(ServiceName, Address)>, Refusal> {
+        self.with(move |folder| file::marked(folder, fleet)).await
     }
 
     pub(crate) async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {

@@ -38,7 +38,8 @@ pub(crate) struct Owned {
 pub(crate) struct Entry {
     /// The API version that it was applied in.
     pub version: String,
-    /// Its UID; none before its first apply was confirmed.
+    /// Its UID; none before its first apply was confirmed. Empty, which is no object's, where it was only found by its
+    /// mark after the inventory was lost: nobody knows that it is what was applied, so it goes only with a yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     /// The digest of what was applied last.
@@ -104,6 +105,12 @@ impl Inventory {
         let entry = Entry { version: address.version.clone(), ..Entry::default() };
         entries.insert(address.id.clone(), entry);
         true
+    }
+
+    /// Takes in an object that carries our mark and is in no inventory (FAULTS F22).
+    pub(crate) fn find(&mut self, service: &ServiceName, address: &Address) {
+        let entry = Entry { version: address.version.clone(), uid: Some(String::new()), ..Entry::default() };
+        self.record(service, &address.id, entry);
     }
 
     /// Writes down an object after it was applied or looked at, and takes it from any other service: an object has

@@ -155,6 +155,15 @@ impl Target {
         }
     }
 
+    /// What carries our mark, for one that has no inventory any more (FAULTS F22). A cluster, whose kinds nobody can name
+    /// without one, is not searched.
+    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Vec<(ServiceName, Address)>, Refusal> {
+        match self {
+            Self::Kubernetes(_) => Ok(Vec::new()),
+            Self::Directory(directory) => directory.marked(fleet).await,
+        }
+    }
+
     /// Makes one object so.
     pub async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {
         each!(self, target => target.apply(prepared))

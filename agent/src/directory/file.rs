@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cdn::document::{Health, HoldReason};
-use cdn::{Digest, ObjectId, json};
+use cdn::{Digest, Object, ObjectId, ServiceName, json};
 use program::files;
 use serde_json::Value;
 
 use super::{FILE_BYTES, failed};
-use crate::target::{ADOPTED, Applied, Deleted, Live, OWNER, Prepared, Refusal, Seen};
+use crate::target::{ADOPTED, Address, Applied, Deleted, Live, OWNER, OwnerMark, Prepared, Refusal, Seen};
 
 const NAME_BYTES: usize = 200;
 
@@ -32,6 +32,26 @@ pub(super) fn look(folder: &Path, id: &ObjectId) -> Seen {
         Ok(None) => Seen::Missing,
         Err(refusal) => Seen::Unknown(refusal.message),
     }
+}
+
+/// What lies here of a fleet, by its marks, each in the file of its own name.
+pub(super) fn marked(folder: &Path, fleet: Digest) -> Result<Vec<(ServiceName, Address)>, Refusal> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, &error))? {
+        let path = entry.map_err(|error| failed(folder, &error))?.path();
+        if path.is_file() {
+            found.extend(marked_at(folder, &path, fleet));
+        }
+    }
+    Ok(found)
+}
+
+fn marked_at(folder: &Path, at: &Path, fleet: Digest) -> Option<(ServiceName, Address)> {
+    let value = parse(read(at).ok()??)?;
+    let object = Object::from_value(&value).ok()?;
+    let (id, version) = (object.id().clone(), object.version().to_owned());
+    let service = mark(&value)?.owner_of(&id, fleet)?.clone();
+    (path(folder, &id) == at).then_some((service, Address { id, version }))
 }
 
 pub(super) fn apply(folder: &Path, prepared: &Prepared) -> Result<Applied, Refusal> {
@@ -97,19 +117,26 @@ fn parse(bytes: impl AsRef<[u8]>) -> Option<Value> {
 
 fn live(bytes: &[u8]) -> Live {
     let value = parse(bytes).unwrap_or_default();
-    let annotation = |name| value.pointer("/metadata/annotations").and_then(|all| all.get(name)?.as_str());
     let digest = Digest::of(bytes);
     Live {
         uid: digest.hex(),
         resource_version: digest.hex(),
         content: digest,
-        owner: annotation(OWNER).and_then(|text| text.parse().ok()),
-        adopted: annotation(ADOPTED) == Some("true"),
+        owner: mark(&value),
+        adopted: annotation(&value, ADOPTED) == Some("true"),
         deleting: false,
         scaler: None,
         finished: None,
         health: Health::Unknown,
     }
+}
+
+fn annotation<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+fn mark(value: &Value) -> Option<OwnerMark> {
+    annotation(value, OWNER)?.parse().ok()
 }
 
 /// Canonical JSON on several lines, for people: the same bytes from the same object, always.

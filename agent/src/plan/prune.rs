@@ -304,7 +304,7 @@ impl<'a> Going<'a> {
             if is_approved(&digest) {
                 plan.prunes.push(prune);
             } else {
-                let why = "it is not the one that was applied, though it carries our mark";
+                let why = "it carries our mark, and is not known to be the one that was applied";
                 let held = Held::object(HoldReason::NeedsConfirm, self.service, &prune.address.id, why);
                 plan.held.push(held.until_approved(digest, vec![prune.address.id]));
             }

@@ -9,6 +9,7 @@ use cdn::{ObjectId, ServiceName};
 use super::applier::{Applier, Done, Repaired};
 use super::{News, Syncer};
 use crate::held::Held;
+use crate::inventory::Inventory;
 use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
 use crate::plan::{self, Apply, Cause, Input, Plan, Rails, Standing};
 use crate::target::Served;
@@ -19,6 +20,9 @@ impl Syncer {
         let until = Instant::now() + self.bounds.pass;
         if let Err(held) = self.books.open(&self.target).await {
             return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held));
+        }
+        if let Err(held) = self.search(wanted).await {
+            return Outcome::failed(wanted.seq, held);
         }
         let mut plan = self.plan(wanted).await;
         self.write_down(wanted, &mut plan);
@@ -50,6 +54,25 @@ impl Syncer {
         plan.held.extend(saved.held);
         let outcome = self.outcome(wanted, plan, done);
         Outcome { again, unsettled: outcome.unsettled || again, ..outcome }
+    }
+
+    /// With no inventory anywhere, takes in what carries our mark: what is no longer declared is not forgotten. A mark
+    /// is no proof of what was applied, so it goes only with a yes (law L6).
+    async fn search(&mut self, wanted: &Wanted) -> Result<(), Held> {
+        if self.books.inventory != Inventory::default() {
+            return Ok(());
+        }
+        let found = self.target.marked(wanted.fleet).await.map_err(|refusal| {
+            Held::cluster(refusal.reason, format!("what is ours cannot be looked for: {refusal}"))
+        })?;
+        for (service, address) in &found {
+            self.books.inventory.find(service, address);
+        }
+        if !found.is_empty() {
+            tracing::warn!(objects = found.len(), "the inventory is lost; it is built anew from our marks");
+            self.books.lost = true;
+        }
+        Ok(())
     }
 
     /// Looks, and decides.

@@ -159,6 +159,33 @@ async fn trusted_state_that_is_lost_deletes_nothing_before_a_clean_pass() {
     assert_eq!(site.text("web", "b").as_deref(), Some("1"));
 }
 
+/// Both copies of the inventory are lost; what the folder holds is found by its marks.
+#[tokio::test]
+async fn f22_a_folder_that_lost_its_inventory_is_searched_for_what_is_no_longer_declared() {
+    let mut site = running().await;
+    site.fleet.publish("other", &[config("c", "1")]);
+    site.assign().await;
+    let copy = site.path("web", "copy");
+    std::fs::copy(site.path("web", "a"), &copy).unwrap();
+    std::fs::remove_dir_all(site.state()).unwrap();
+    std::fs::remove_dir_all(site.target().join(".windlass")).unwrap();
+    site.fleet.publish("web", &[config("b", "1")]);
+    site.fleet.remove("other", cdn::document::RemovalMode::Orphan);
+    site.wire.serve(site.fleet.assign(&site.wire.cluster));
+    let status = site.once().await;
+    assert_eq!(reasons(&status), [HoldReason::NeedsConfirm], "a mark is no proof of what was applied");
+    let hold = status.holds().remove(0);
+    assert!(site.path("web", "a").exists() && hold.object.is_some_and(|object| object.name == "a"));
+    let hold = hold.digest.unwrap();
+    site.fleet.approvals.push(cdn::document::Approval { hold, signatures: Vec::new() });
+    assert!(reasons(&site.assign().await).is_empty());
+    assert!(!site.path("web", "a").exists());
+    assert_eq!(site.text("web", "b").as_deref(), Some("1"));
+    assert!(copy.exists(), "a mark that names another file's object is nobody's");
+    let orphan = std::fs::read_to_string(site.path("other", "c")).unwrap();
+    assert!(!orphan.contains("windlass.dev/owner"), "it was let go, and is not found again: {orphan}");
+}
+
 #[tokio::test]
 async fn joining_never_supplies_trust() {
     let site = Site::new().await;
