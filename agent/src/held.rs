@@ -166,7 +166,62 @@ fn clean(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// A log that a test reads.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        /// The lines that this writes.
+        fn of(work: impl FnOnce()) -> Vec<String> {
+            let log = Self::default();
+            let writer = log.clone();
+            let lines =
+                tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+            tracing::subscriber::with_default(lines, work);
+            let bytes = log.0.lock().unwrap().clone();
+            String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn l13_the_log_has_each_hold_once_and_every_object_that_a_yes_would_delete() {
+        let id = |n: usize| ObjectId {
+            group: String::new(),
+            kind: "ConfigMap".into(),
+            namespace: Some("web".into()),
+            name: format!("c{n:03}"),
+        };
+        let (service, objects) = ("default/web".parse().unwrap(), (0..120).map(id).collect::<Vec<_>>());
+        let held = Held::service(HoldReason::PruneBudget, &service, "120 of 130 objects\nwould be deleted");
+        let held = [held.until_approved(Digest::of(b"these"), objects.clone())];
+        let (mut book, now) = (Book::default(), Timestamp::UNIX_EPOCH);
+        let new = Log::of(|| book.stamp(&held, now).log());
+        for word in ["WARN", "PruneBudget", "default/web", "120 of 130", HoldReason::PruneBudget.next()] {
+            assert!(new[0].contains(word), "{word}: {}", new[0]);
+        }
+        let digest = Digest::of(b"these").to_string();
+        assert!(new[1..].iter().all(|line| line.contains(&digest)));
+        assert!(objects.iter().all(|id| new.iter().any(|line| line.contains(&id.to_string()))));
+        assert!(Log::of(|| book.stamp(&held, now).log()).is_empty(), "it is not new any more");
+        let gone = Log::of(|| book.stamp(&[], now).log());
+        assert!(gone.len() == 1 && gone[0].contains("INFO") && gone[0].contains("PruneBudget"), "{gone:?}");
+    }
 
     #[test]
     fn a_hold_keeps_its_time_as_long_as_it_is_found() {
