@@ -86,6 +86,8 @@ reasons! {
     DuplicateIdentity, Lasting => "Stop the copy and let it join anew.",
     /// The state on disk belongs to another cluster.
     WrongHome, Lasting => "This is a copied state folder: remove it here and join anew.",
+    /// Another agent, of another identity, works on this cluster.
+    AnotherAgent, Lasting => "Stop one of the two: a cluster has one agent, and this one does nothing meanwhile.",
     /// The clock is far from the server's.
     ClockSkew, Lasting => "Set the site's clock.",
     /// Stored bytes are not what was signed, at every origin.
