@@ -156,7 +156,7 @@ impl Agent {
             Some(RootArg::File(file)) => Some(file.clone()),
             Some(RootArg::Digest(_)) | None => None,
         };
-        let home = identity.home.clone();
+        let (home, holder) = (identity.home.clone(), identity.holder());
         let (sender, news) = watch::channel(None);
         let status = Arc::clone(&self.status);
         let tools =
@@ -170,6 +170,7 @@ impl Agent {
             bounds: settings.bounds(),
             state,
             home,
+            holder,
             trusted: poller.had_assignment(),
             status: Arc::clone(&self.status),
         });

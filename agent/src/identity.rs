@@ -21,6 +21,13 @@ pub(crate) struct Identity {
     pub origins: Vec<String>,
 }
 
+impl Identity {
+    /// Who this is to other agents: one cluster of one fleet. Two fleets may give one id.
+    pub(crate) fn holder(&self) -> String {
+        format!("{}/{}", &self.fleet.hex()[..32], self.cluster)
+    }
+}
+
 /// A join that is under way. Kept on disk before the api is asked: an answer that is lost has spent the token, and only
 /// the same key may ask again.
 #[derive(Clone, Debug, Serialize, Deserialize)]

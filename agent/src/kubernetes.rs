@@ -2,7 +2,8 @@
 //!
 //! In reading order: `api` (the one way to the server) and `trouble`; `resource` and `served` (what is served, proved);
 //! `observe`, `list`, `live`, `health`, `uses` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
-//! `release`; `refusal` and `scrub` (saying why not); `inventory_store`.
+//! `release`; `refusal` and `scrub` (saying why not); `inventory_store`; `lease` (one agent at
+//! a time).
 
 mod api;
 mod apply;
@@ -11,6 +12,7 @@ mod delete;
 mod glances;
 mod health;
 mod inventory_store;
+mod lease;
 mod list;
 mod live;
 mod observe;
@@ -29,13 +31,16 @@ use std::time::Duration;
 
 use cdn::document::HoldReason;
 use cdn::{Digest, ObjectId, ServiceName};
+use tokio::sync::Mutex;
 
 use crate::target::{
-    Address, Applied, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded, Uses,
+    Address, Applied, Claim, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded,
+    Uses,
 };
 use api::{ApiServer, Ask};
 use glances::Glances;
 use inventory_store::Store;
+use lease::{Lease, Tenure};
 use observe::Eye;
 use refusal::Act;
 use resource::Resource;
@@ -47,6 +52,7 @@ pub struct Kubernetes {
     api: ApiServer,
     catalog: Catalog,
     glances: Glances,
+    tenure: Mutex<Tenure>,
     /// The agent's own namespace.
     namespace: String,
 }
@@ -59,6 +65,7 @@ impl Kubernetes {
             api: ApiServer::connect(settings).await?,
             catalog: Catalog::default(),
             glances: Glances::default(),
+            tenure: Mutex::default(),
             namespace: settings.namespace.clone(),
         })
     }
@@ -77,6 +84,11 @@ impl Kubernetes {
     pub(crate) async fn silence(&self) -> Option<String> {
         let trouble = self.api.send(Ask::get("/version".to_owned())).await.err()?;
         trouble.is_nobody_there().then(|| trouble.to_string())
+    }
+
+    pub(crate) async fn claim(&self, claim: &Claim) -> Result<Option<String>, Refusal> {
+        let mut tenure = self.tenure.lock().await;
+        Lease { store: self.store() }.claim(&mut tenure, claim).await
     }
 
     pub(crate) async fn served(&self, kinds: &BTreeSet<KindRef>) -> BTreeMap<KindRef, Served> {
@@ -167,6 +179,7 @@ impl Kubernetes {
     }
 
     pub(crate) async fn remove_inventory(&self) -> Result<(), Refusal> {
+        Lease { store: self.store() }.remove().await?;
         self.store().remove().await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cdn::document::{Health, Sync};
+use cdn::document::{Health, HoldReason, Sync};
 use cdn::{Digest, ServiceName};
 use serde::Serialize;
 
@@ -107,5 +107,10 @@ impl Outcome {
     /// A pass that could not be made, and why.
     pub(crate) fn failed(seq: u64, held: Held) -> Self {
         Self { seq, held: vec![held], unsettled: true, ..Self::default() }
+    }
+
+    /// Whether another agent works on the cluster, so that nothing is known of it here.
+    pub(crate) fn is_anothers(&self) -> bool {
+        self.held.iter().any(|held| held.reason == HoldReason::AnotherAgent)
     }
 }

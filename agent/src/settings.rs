@@ -50,7 +50,7 @@ pub struct Settings {
     /// Context in the kubeconfig
     #[arg(long, env = "WINDLASS_KUBE_CONTEXT", value_name = "NAME")]
     pub kube_context: Option<String>,
-    /// Namespace for what the agent keeps in the cluster itself
+    /// Namespace for what the agent keeps in the cluster itself: its inventory, and the Lease that keeps others away
     #[arg(long, env = "WINDLASS_NAMESPACE", value_name = "NAME", default_value = "windlass-system",
         value_parser = label)]
     pub namespace: String,

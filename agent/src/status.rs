@@ -130,7 +130,8 @@ impl Shared {
             let failed = outcome.result == Ended::Failed && outcome.services.is_empty();
             let services = match &last {
                 // A pass that could not be made says nothing new of the services.
-                Some(last) if failed => last.services.clone(),
+                Some(last) if failed && !outcome.is_anothers() => last.services.clone(),
+                Some(last) if failed => last.services.iter().map(|service| held(service, now)).collect(),
                 Some(_) | None => services,
             };
             status.pass = Some(Pass {
@@ -173,6 +174,12 @@ impl Memory {
         }
         reports
     }
+}
+
+/// A service that another agent may have changed by now.
+fn held(service: &ServiceReport, now: Timestamp) -> ServiceReport {
+    let since = if service.sync == Sync::Held { service.since } else { now };
+    ServiceReport { sync: Sync::Held, since, ..service.clone() }
 }
 
 impl Status {

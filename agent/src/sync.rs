@@ -25,7 +25,7 @@ use crate::outcome::{Ended, Outcome};
 use crate::plan::Budget;
 use crate::state::State;
 use crate::status::Shared;
-use crate::target::Target;
+use crate::target::{Claim, Target};
 use crate::wanted::Wanted;
 
 use books::Books;
@@ -63,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) state: Arc<State>,
     /// The target that the state on disk belongs to.
     pub(crate) home: String,
+    /// Who this agent is to other agents that find it there.
+    pub(crate) holder: String,
     /// Whether there was an assignment on disk when the program started.
     pub(crate) trusted: bool,
     /// Where it is said how things stand.
@@ -85,14 +87,26 @@ pub(crate) struct Bounds {
 /// A pass that looks, and writes down what it did, has so many times the time of its steps.
 const WHOLE: u32 = 2;
 
+/// A claim to a cluster never stands for less.
+const SHORTEST_CLAIM: Duration = Duration::from_mins(1);
+
+impl Bounds {
+    /// How long a claim stands that is renewed, after a third of that, when a pass begins: the pass that begins just
+    /// before has ended by then, so none needs to look again on its way.
+    fn claim(&self) -> Duration {
+        ((WHOLE + 1) * self.interval.max(self.pass)).max(SHORTEST_CLAIM)
+    }
+}
+
 impl Syncer {
     /// A loop of these parts.
     pub(crate) fn new(parts: Parts) -> Self {
+        let claim = Claim { holder: parts.holder, lasting: parts.bounds.claim() };
         Self {
             target: parts.target,
             budget: parts.budget,
             bounds: parts.bounds,
-            books: Books::new(parts.state, parts.home, parts.trusted),
+            books: Books::new(parts.state, parts.home, claim, parts.trusted),
             stalls: Stalls::default(),
             fights: Fights::default(),
             refused: BTreeSet::new(),

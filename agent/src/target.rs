@@ -38,10 +38,19 @@ pub struct KubernetesSettings {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; none: its current one.
     pub context: Option<String>,
-    /// The namespace for what we keep in the cluster ourselves (the inventory).
+    /// The namespace for what we keep in the cluster ourselves (the inventory, the claim).
     pub namespace: String,
     /// The most time for one request about one object (FAULTS F9).
     pub request_timeout: Duration,
+}
+
+/// What an agent claims a cluster with: one agent at a time works on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Who claims it: the same words from every start of one identity, others from every other identity.
+    pub holder: String,
+    /// How long the claim stands after it was last renewed.
+    pub lasting: Duration,
 }
 
 /// What a target can do.
@@ -114,6 +123,15 @@ impl Target {
     /// another one is not acted upon.
     pub async fn home(&self) -> Result<String, Refusal> {
         each!(self, target => target.home())
+    }
+
+    /// Claims the target for one agent, or renews the claim where that is due. Answers who else works here, which is
+    /// asked anew each time. A refusal proves nothing. A folder is for one agent by its state's lock and its name.
+    pub async fn claim(&self, claim: &Claim) -> Result<Option<String>, Refusal> {
+        match self {
+            Self::Kubernetes(kubernetes) => kubernetes.claim(claim).await,
+            Self::Directory(_) => Ok(None),
+        }
     }
 
     /// What the target says of each kind, asked anew. Every kind asked for is in the answer. `Absent` is a proof:
@@ -198,7 +216,7 @@ impl Target {
         each!(self, target => target.save_inventory(inventory))
     }
 
-    /// Takes the inventory away, and what was made to keep it: the end of an agent that leaves.
+    /// Takes the inventory and the claim away, and what was made to keep them: the end of an agent that leaves.
     pub(crate) async fn remove_inventory(&self) -> Result<(), Refusal> {
         each!(self, target => target.remove_inventory())
     }

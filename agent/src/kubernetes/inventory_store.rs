@@ -195,7 +195,8 @@ impl Store<'_> {
         serde_json::from_slice(&answer.body).map_err(|_| Trouble::Garbage("no ConfigMap".to_owned()))
     }
 
-    async fn create_namespace(&self) -> Result<(), Refusal> {
+    /// Makes the agent's own namespace; one that is there is fine.
+    pub(super) async fn create_namespace(&self) -> Result<(), Refusal> {
         let object = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": self.namespace, "labels": {LABEL: "true"}},
@@ -261,7 +262,8 @@ fn is_named_as_ours(name: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-fn names_namespace(trouble: &Trouble) -> bool {
+/// Whether it is the namespace that is missing.
+pub(super) fn names_namespace(trouble: &Trouble) -> bool {
     let details = trouble.status().and_then(|status| status.details.as_ref());
     trouble.code() == Some(404) && details.is_some_and(|details| details.kind == "namespaces")
 }

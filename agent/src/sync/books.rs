@@ -7,7 +7,7 @@ use cdn::document::HoldReason;
 use crate::held::Held;
 use crate::inventory::Inventory;
 use crate::state::State;
-use crate::target::Target;
+use crate::target::{Claim, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Books {
     state: Arc<State>,
     /// The target that the state on disk belongs to.
     home: String,
+    /// What this agent claims the target with.
+    claim: Claim,
     /// Whether there was an assignment on disk when the program started.
     trusted: bool,
     at_home: bool,
@@ -29,10 +31,11 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(state: Arc<State>, home: String, trusted: bool) -> Self {
+    pub(super) fn new(state: Arc<State>, home: String, claim: Claim, trusted: bool) -> Self {
         Self {
             state,
             home,
+            claim,
             trusted,
             at_home: false,
             inventory: Inventory::default(),
@@ -43,8 +46,9 @@ impl Books {
         }
     }
 
-    /// Makes sure that this is the right target, and that the inventory is known.
-    pub(super) async fn open(&mut self, target: &Target) -> Result<(), Held> {
+    /// Makes sure that this is the right target, that no other agent works on it, and that the inventory is known. What
+    /// is not known of other agents stops nothing (law L1): it is the answer.
+    pub(super) async fn open(&mut self, target: &Target) -> Result<Option<Held>, Held> {
         if !self.at_home {
             let found = target.home().await.map_err(|refusal| {
                 Held::cluster(refusal.reason, format!("the target does not say which one it is: {refusal}"))
@@ -55,11 +59,29 @@ impl Books {
             }
             self.at_home = true;
         }
+        let doubt = self.claim(target).await?;
         if !self.loaded {
             self.load(target).await?;
             self.loaded = true;
         }
-        Ok(())
+        Ok(doubt)
+    }
+
+    /// Claims the target. What another agent writes to the inventory meanwhile is read anew once it is gone (law L7).
+    async fn claim(&mut self, target: &Target) -> Result<Option<Held>, Held> {
+        match target.claim(&self.claim).await {
+            Ok(None) => Ok(None),
+            Ok(Some(other)) => {
+                self.loaded = false;
+                let message =
+                    format!("{other} works on this cluster, and this agent is {}", self.claim.holder);
+                Err(Held::cluster(HoldReason::AnotherAgent, message))
+            }
+            Err(refusal) => {
+                let message = format!("whether another agent works on this cluster is not known: {refusal}");
+                Ok(Some(Held::cluster(refusal.reason, message)))
+            }
+        }
     }
 
     async fn load(&mut self, target: &Target) -> Result<(), Held> {

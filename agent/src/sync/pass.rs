@@ -18,13 +18,15 @@ use crate::wanted::Wanted;
 impl Syncer {
     pub(super) async fn attempt(&mut self, wanted: &Wanted, news: News) -> Outcome {
         let until = Instant::now() + self.bounds.pass;
-        if let Err(held) = self.books.open(&self.target).await {
-            return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held));
-        }
+        let doubt = match self.books.open(&self.target).await {
+            Ok(doubt) => doubt,
+            Err(held) => return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held)),
+        };
         if let Err(held) = self.search(wanted).await {
             return Outcome::failed(wanted.seq, held);
         }
         let mut plan = self.plan(wanted).await;
+        plan.held.extend(doubt);
         self.write_down(wanted, &mut plan);
         let mut done = Done::default();
         self.make_room(&mut plan, &mut done).await;

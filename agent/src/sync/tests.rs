@@ -47,6 +47,7 @@ impl Bench {
             bounds: BOUNDS,
             state: Arc::new(State::open(&self.folder.path().join("state"), 0).unwrap()),
             home: self.target.home().await.unwrap(),
+            holder: String::new(),
             trusted: true,
             status: Arc::new(Shared::new(watch::Sender::new(Status::default()))),
         })
@@ -71,6 +72,17 @@ async fn pass(syncer: &mut Syncer, world: &World) -> Outcome {
 
 fn is_lost(outcome: &Outcome) -> bool {
     outcome.held.iter().any(|held| held.reason == HoldReason::TrustLost)
+}
+
+#[test]
+fn l7_a_pass_that_begins_before_its_claim_is_renewed_ends_within_the_claim() {
+    let second = Duration::from_secs(1);
+    for (interval, pass) in [(1, 1), (1, 300), (120, 300), (3600, 1)] {
+        let bounds = Bounds { interval: interval * second, pass: pass * second, ..BOUNDS };
+        let third = bounds.claim() / 3;
+        assert!(third + bounds.pass * super::WHOLE <= bounds.claim(), "{bounds:?}");
+        assert!(third >= bounds.interval && bounds.claim() >= 60 * second, "{bounds:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The whole agent against a real API server: assigned, brought about, left alone, repaired, pruned.
 
 mod jobs;
+mod lease;
 mod losses;
 mod others;
 mod prunes;
