@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Bench;
 use crate::site::{Running, Site, reasons, reported};
+use crate::wire::Wire;
 
 impl Bench {
     /// Another identity of another fleet, in the same cluster and namespace.
@@ -75,6 +76,30 @@ async fn l7_an_agent_of_another_fleet_applies_deletes_and_writes_nothing_where_o
     let repaired = |status: &agent::Status| status.pass.as_ref().is_some_and(|pass| pass.counts.repaired > 0);
     running.until("it is repaired", repaired).await;
     running.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn l7_a_removal_at_another_cluster_of_the_fleet_deletes_nothing_where_one_works() -> Result<()> {
+    let mut bench = Bench::new("sibling").await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    bench.assign().await;
+    let wire = Wire::new(bench.site.fleet.id).await;
+    let folder = tempfile::tempdir()?;
+    let token = folder.path().join("token");
+    std::fs::write(&token, wire.token.secret().expose())?;
+    let settings = Settings {
+        api: wire.url.clone(),
+        join_token_file: Some(token),
+        state: folder.path().join("state"),
+        ..bench.settings()
+    };
+    // It was given something else, and comes to work where the first one already does.
+    bench.site.fleet.remove("web", RemovalMode::Delete);
+    wire.serve(bench.site.fleet.assign(&wire.cluster));
+    let status = Box::pin(Agent::new(settings).once()).await?;
+    assert_eq!(reasons(&status), [HoldReason::AnotherAgent]);
+    assert_eq!(bench.field("configmap", "a", ".data.text").await, "1");
     Ok(())
 }
 
