@@ -74,7 +74,8 @@ impl Target {
         for what in [
             &["get", "nodes", "-o", "wide"][..],
             &["get", "pods,events", "-n", namespace, "-o", "wide"],
-            &["get", "pods", "-n", namespace, "-o", "jsonpath={.items[*].status}"],
+            &["get", "pods,deployments", "-n", namespace, "-o", "jsonpath={.items[*].status}"],
+            &["get", "leases", "-n", "kube-node-lease", "-o", "jsonpath={.items[*].spec}"],
         ] {
             said += &cluster.kubectl(what).await.unwrap_or_else(|error| format!("{error:#}"));
         }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{PATIENCE, Rig};
 use crate::fleet::Service;
+use crate::target::Target;
 use crate::until::until;
 
 /// How much of a log an error shows.
@@ -52,13 +53,21 @@ impl Rig {
     /// Waits until every site that should run the service's current release says that it does.
     pub async fn rolled_out(&self, service: &Service) -> Result<()> {
         let name = service.full_name();
-        self.until(&format!("{name} is rolled out"), async || {
-            let said = self.operator.tries(&["rollout", "status", &name, "-o", "json"]).await?;
-            let holds = self.operator.tries(&["get", "holds"]).await?;
-            ensure!(said.code == 0, "{}{}{}", said.stdout, said.stderr, holds.stdout);
-            Ok(())
-        })
-        .await
+        let rolled_out = self
+            .until(&format!("{name} is rolled out"), async || {
+                let said = self.operator.tries(&["rollout", "status", &name, "-o", "json"]).await?;
+                let holds = self.operator.tries(&["get", "holds"]).await?;
+                ensure!(said.code == 0, "{}{}{}", said.stdout, said.stderr, holds.stdout);
+                Ok(())
+            })
+            .await;
+        match (rolled_out, &self.cluster) {
+            (Err(why), Some(cluster)) => {
+                let pods = Target::Kubernetes(cluster.clone()).trouble(service.namespace()).await;
+                Err(anyhow!("{why:#}\n{pods}"))
+            }
+            (rolled_out, _) => rolled_out,
+        }
     }
 
     /// Waits until a cluster reports a hold with this reason; returns it.
