@@ -24,6 +24,7 @@ use cdn::wire::{Source, WantedService};
 use serde::Deserialize;
 
 use crate::glob::Glob;
+use crate::settings::make_full;
 use crate::source::{BadRepository, PathRefused, RefKind, Repository, absolute, normal};
 
 /// The allow list: what may be rendered, and the credentials that its entries name.
@@ -145,12 +146,19 @@ pub enum NotAllowed {
 }
 
 impl AllowList {
-    /// Reads and checks a file.
+    /// Reads and checks a file. The files that it names are named in full: ssh runs in another folder.
     pub fn read(file: &Path) -> Result<Self, BadAllowList> {
         let bad = |why: String| BadAllowList { file: file.to_owned(), why };
         let bytes = program::files::read_bounded(file, 1 << 20).map_err(|why| bad(why.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8 text".to_owned()))?;
-        text.parse().map_err(bad)
+        let mut list: Self = text.parse().map_err(bad)?;
+        list.credential
+            .iter_mut()
+            .flat_map(|one| [&mut one.password_file, &mut one.ssh_key_file, &mut one.known_hosts_file])
+            .flatten()
+            .try_for_each(make_full)
+            .map_err(|why| bad(why.to_string()))?;
+        Ok(list)
     }
 
     /// What a service is permitted, or why it is not.

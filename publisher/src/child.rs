@@ -45,6 +45,8 @@ pub(crate) struct Child {
 pub(crate) enum ChildError {
     #[error("cannot be started: {0}")]
     Start(#[source] io::Error),
+    #[error("cannot be started in {}: there is no such folder", .0.display())]
+    NoFolder(PathBuf),
     #[error("failed ({status}): {complaint}")]
     Failed { status: ExitStatus, complaint: String },
     #[error("did not end within {}", program::settings::human(*.0))]
@@ -132,7 +134,7 @@ impl Child {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(ChildError::Start)?;
+        let mut child = command.spawn().map_err(|why| not_started(why, &self.folder))?;
         let group = Group::of(&child);
         let deadline = Instant::now() + self.bounds.time;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -160,6 +162,14 @@ impl Child {
             Err(ChildError::Failed { status, complaint: readable(&complaint) })
         }
     }
+}
+
+/// The system says the same of a program that is not there and of a folder that is not.
+fn not_started(why: io::Error, folder: &Path) -> ChildError {
+    if why.kind() == io::ErrorKind::NotFound && !folder.is_dir() {
+        return ChildError::NoFolder(folder.to_owned());
+    }
+    ChildError::Start(why)
 }
 
 /// The process group of a child: killed when dropped, since the child's own children would live on.
@@ -242,12 +252,14 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     crate::words::safe(&line, 2_000)
 }
 
-/// The path of a program: as it is if it has a slash, else the first in the search path.
+/// The path of a program, in full: as it is if it has a slash, else the first in the search path.
 pub(crate) fn find(name: &Path, search_path: &OsStr) -> Option<PathBuf> {
-    if name.components().count() > 1 {
-        return name.is_file().then(|| name.to_owned());
-    }
-    std::env::split_paths(search_path).map(|folder| folder.join(name)).find(|path| path.is_file())
+    let found = if name.components().count() > 1 {
+        name.is_file().then(|| name.to_owned())
+    } else {
+        std::env::split_paths(search_path).map(|folder| folder.join(name)).find(|path| path.is_file())
+    };
+    std::path::absolute(found?).ok()
 }
 
 #[cfg(test)]

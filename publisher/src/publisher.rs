@@ -28,6 +28,8 @@ pub struct Publisher {
 impl Publisher {
     /// Opens the store, the keys, the allow list and the programs that the settings name.
     pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let settings =
+            &settings.clone().in_full().context("this process's own folder is gone; start it in another")?;
         let workshop = Workshop::open(settings.workshop()).await?;
         let allow = AllowList::read(&settings.allow)?;
         let store = Store::open(&settings.store).await.context("open the store")?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use program::http::HttpArgs;
 use program::observe::ObserveArgs;
 use program::settings::{bytes, duration};
-use store::StoreArgs;
+use store::{Location, StoreArgs};
 
 use crate::child::sandbox::Confinement;
 use crate::render::WorkshopSettings;
@@ -148,6 +148,28 @@ impl Settings {
         }
     }
 
+    /// The same with every path in full: programs are started in other folders, where a relative one leads elsewhere.
+    pub(crate) fn in_full(mut self) -> std::io::Result<Self> {
+        let http = [&mut self.http.ca_file, &mut self.token_file];
+        let store = [&mut self.store.s3_credentials_file, &mut self.store.s3_ca_file];
+        let programs = &mut self.programs;
+        let programs =
+            [&mut programs.git, &mut programs.helm, &mut programs.kustomize, &mut programs.kubectl];
+        let folder = match &mut self.store.store {
+            Location::Directory(folder) => Some(folder),
+            Location::S3 { .. } => None,
+        };
+        let paths = [&mut self.root, &mut self.allow, &mut self.cache].into_iter();
+        paths
+            .chain(folder)
+            .chain(&mut self.release_key)
+            .chain(http.into_iter().chain(store).flatten())
+            // A program by its mere name is looked for in the search path.
+            .chain(programs.into_iter().filter(|program| program.components().count() > 1))
+            .try_for_each(make_full)?;
+        Ok(self)
+    }
+
     /// What one setting alone cannot tell.
     pub fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
@@ -160,4 +182,10 @@ impl Settings {
         crate::allow::AllowList::read(&self.allow)?;
         Ok(())
     }
+}
+
+/// Makes a path one that leads to the same place from every folder.
+pub(crate) fn make_full(path: &mut PathBuf) -> std::io::Result<()> {
+    *path = std::path::absolute(&*path)?;
+    Ok(())
 }

@@ -84,3 +84,12 @@ async fn c3_in_the_cell_there_is_no_network_and_no_more_memory_than_given() {
     let said = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
     assert!(said.as_deref().map_or(true, |count| count != "1000000000"), "{said:?}");
 }
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_told_from_a_program_that_is_not() {
+    let gone = Path::new("/nowhere/at/all");
+    let said = Child::new(Path::new("/bin/sh"), gone, BOUNDS).run().await;
+    assert!(matches!(&said, Err(ChildError::NoFolder(folder)) if folder == gone), "{said:?}");
+    let said = Child::new(gone, Path::new("/"), BOUNDS).run().await;
+    assert!(matches!(said, Err(ChildError::Start(_))), "{said:?}");
+}

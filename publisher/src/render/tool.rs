@@ -260,6 +260,7 @@ fn needs_more(why: &ChildError) -> bool {
 fn explain(name: &'static str, why: ChildError) -> ToolError {
     let next = match &why {
         ChildError::Start(_) | ChildError::Pipe(_) | ChildError::Filled(_) => "check the program",
+        ChildError::NoFolder(_) => "check the cache folder and its disk",
         ChildError::Time(_) => "make what it renders smaller, or raise --render-timeout",
         ChildError::Output(_) => "split the service",
         ChildError::Failed { .. } => "render it by hand to see more",
@@ -267,6 +268,7 @@ fn explain(name: &'static str, why: ChildError) -> ToolError {
     let why = match why {
         ChildError::Failed { complaint, .. } => complaint,
         ChildError::Start(_)
+        | ChildError::NoFolder(_)
         | ChildError::Time(_)
         | ChildError::Output(_)
         | ChildError::Filled(_)

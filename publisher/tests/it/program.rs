@@ -47,6 +47,27 @@ fn once_publishes_a_service_and_prints_what_stands() {
     assert_eq!(String::from_utf8(run(&bench, &words).stdout).unwrap(), line);
 }
 
+/// As the README starts it: every path as a person at a shell writes it.
+#[test]
+fn a_git_source_is_published_with_every_path_relative() {
+    let bench = Bench::new();
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    let settings = ["--store", "store", "--root", "root.json", "--release-key", "release.key"];
+    let settings = [&settings[..], &["--allow", "./allow.toml", "--cache", "cache"]].concat();
+    let output = Command::new(env!("CARGO_BIN_EXE_windlass-publisher"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(bench.folder.path())
+        .args(settings)
+        .args(["--observe-listen", "off", "once", "default/web", "--from-git", &repo.url(), "--path", "web"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(bench.path("store/v1/head/default/web.json").is_file());
+}
+
 #[test]
 fn once_takes_a_folder_as_a_person_names_it_and_the_renderer_s_flags() {
     let bench = Bench::new();

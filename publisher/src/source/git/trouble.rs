@@ -1,5 +1,7 @@
 //! What git's complaints mean, and what a person does next.
 
+use std::io;
+
 use crate::child::ChildError;
 use crate::source::SourceError;
 use crate::source::repository::{Protocol, Repository};
@@ -46,7 +48,9 @@ const KNOWN: [(&str, &str, &str); 15] = [
 /// An error that a person can act on.
 pub(super) fn explain(what: &'static str, repository: &Repository, error: ChildError) -> SourceError {
     let (why, next) = match error {
-        ChildError::Start(_) => return SourceError::NoGit,
+        ChildError::Start(why) if why.kind() == io::ErrorKind::NotFound => return SourceError::NoGit,
+        ChildError::Start(_) => (format!("git {error}"), "check the program that --git names"),
+        ChildError::NoFolder(_) => (format!("git {error}"), "check the cache folder and its disk"),
         ChildError::Time(_) => (format!("git {error}"), "check the line, or raise --git-timeout"),
         ChildError::Filled(limit) => {
             (format!("it has more than {limit} bytes"), "split the repository, or raise --git-max-size")
