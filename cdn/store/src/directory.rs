@@ -21,6 +21,8 @@ const FILE: u32 = 0o644;
 const FOLDER: u32 = 0o755;
 /// Locks lie here; no [`Key`] does.
 const OWN: &str = ".windlass";
+/// Made when a store is opened, and never again: where it is missing, the folder is not the one that was opened.
+const WRITERS: &str = "writers";
 /// A swap takes milliseconds: who waits longer waits for somebody who hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(20);
@@ -43,8 +45,12 @@ impl Directory {
     }
 
     pub(crate) async fn put(&self, key: &Key, bytes: Bytes) -> Result<Put, StoreError> {
-        let (path, kind) = (self.path(key), key.clone());
-        blocking(move || put(&path, &kind, &bytes)).await.map_err(|cause| self.fail(key, cause))
+        let (root, path, kind) = (self.root.clone(), self.path(key), key.clone());
+        let put = blocking(move || {
+            check_there(&root)?;
+            put(&path, &kind, &bytes)
+        });
+        put.await.map_err(|cause| self.fail(key, cause))
     }
 
     pub(crate) async fn get(&self, key: &Key) -> Result<Option<Found>, StoreError> {
@@ -59,6 +65,8 @@ impl Directory {
         expected: Option<Version>,
     ) -> Result<Version, SwapError> {
         let fail = |cause| self.fail(key, cause);
+        let root = self.root.clone();
+        blocking(move || check_there(&root)).await.map_err(fail)?;
         let lock = self.lock().await.map_err(fail)?;
         let (path, limit) = (self.path(key), key.max_bytes());
         let swapped = blocking(move || {
@@ -114,6 +122,16 @@ impl fmt::Display for Directory {
     }
 }
 
+/// Refuses to write where the folder that was opened is no more. A volume that is not mounted leaves an empty folder in
+/// its place, and what is put there is on another disk, beside the store.
+fn check_there(root: &Path) -> Result<(), Cause> {
+    match root.join(OWN).join(WRITERS).try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Cause::Gone),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn put(path: &Path, key: &Key, bytes: &[u8]) -> Result<Put, Cause> {
     files::create_directory(parent(path), FOLDER)?;
     match files::create_exclusive(path, bytes, FILE) {
@@ -156,7 +174,7 @@ fn prepare(root: &Path) -> io::Result<File> {
     let own = root.join(OWN);
     files::create_directory(&own, FOLDER)?;
     let rooms = rooms(root);
-    let path = own.join("writers");
+    let path = own.join(WRITERS);
     if let Some(alone) = taken(&path)? {
         clear(&rooms)?;
         drop(alone);

@@ -30,6 +30,7 @@ impl StoreError {
             | Cause::Different
             | Cause::Damaged(_)
             | Cause::Full
+            | Cause::Gone
             | Cause::Denied(_)
             | Cause::NoBucket
             | Cause::Settings(_)
@@ -63,6 +64,12 @@ pub enum Cause {
     /// No room; nothing half-written is left.
     #[error("no space is left, and nothing was changed; free space or extend the volume, then try again")]
     Full,
+    /// The folder that was opened is not there any more.
+    #[error(
+        "the store's folder is gone since the start, or nothing of a store is in it, and nothing was written; mount its \
+         volume or put it back, and it goes on; for an empty store there, start this program again"
+    )]
+    Gone,
     /// The credentials are missing, wrong, or not enough.
     #[error("not allowed: {0}; check the credentials and that they may read and write there")]
     Denied(String),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::inotify;
-use store::{Cause, Location, Put, Store, StoreArgs};
+use store::{Cause, Location, Put, Store, StoreArgs, SwapError};
 
 use crate::bench::{Bench, cause, head, move_to, object, text_at};
 
@@ -210,4 +210,30 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         Command::new("umount").arg("-l").arg(&self.0).status().unwrap();
     }
+}
+
+/// An unmounted volume leaves an empty folder: what is written there is on another disk.
+#[tokio::test]
+async fn a_folder_that_has_vanished_is_not_made_anew_by_a_write() {
+    let bench = Bench::directory();
+    let store = bench.open().await;
+    let (key, bytes) = object("content");
+    store.put(&key, bytes.clone()).await.unwrap();
+    let away = root(&bench).with_extension("away");
+    fs::rename(root(&bench), &away).unwrap();
+    let refused = cause(store.put(&key, bytes.clone()).await, &store, &key);
+    assert!(matches!(refused, Cause::Gone), "{refused}");
+    assert!(!root(&bench).exists());
+    fs::create_dir(root(&bench)).unwrap();
+    let refused = cause(store.put(&key, bytes.clone()).await, &store, &key);
+    assert!(matches!(refused, Cause::Gone) && refused.to_string().contains("mount its volume"), "{refused}");
+    let Err(SwapError::Store(refused)) = store.swap(&head("web"), "{}", None).await else {
+        panic!("a swap is a write too")
+    };
+    assert!(matches!(refused.cause, Cause::Gone), "{refused}");
+    assert_eq!(fs::read_dir(root(&bench)).unwrap().count(), 0);
+    fs::remove_dir(root(&bench)).unwrap();
+    fs::rename(&away, root(&bench)).unwrap();
+    store.put(&key, bytes).await.unwrap();
+    store.swap(&head("web"), "{}", None).await.unwrap();
 }
