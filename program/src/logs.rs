@@ -8,6 +8,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+/// What the targets of the AWS libraries begin with.
+const AWS: &str = "aws_";
+
 /// The settings of logging, for `#[command(flatten)]`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LogArgs {
@@ -57,10 +60,20 @@ pub fn start(args: &LogArgs) -> Result<(), StartedTwice> {
     } else {
         fmt::layer().with_ansi(false).with_writer(io::stderr).boxed()
     };
-    let filtered = lines.with_filter(args.log_level.clone());
+    let filtered = lines.with_filter(quieted(&args.log_level));
     tracing_subscriber::registry().with(filtered).try_init().map_err(|_| StartedTwice)?;
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
     Ok(())
+}
+
+/// The AWS libraries tell at info which access key they have found: a credential's id is for those who look for it. They
+/// are heard from warn on, unless the level is debug or names one of them.
+fn quieted(level: &Targets) -> Targets {
+    if level.default_level() != Some(LevelFilter::INFO) {
+        return level.clone();
+    }
+    let quiet = Targets::new().with_target(AWS, LevelFilter::WARN);
+    quiet.with_targets(level).with_default(LevelFilter::INFO)
 }
 
 /// A word without `=` must be a level: the parser below takes `inof` for a target and would log nothing else.
@@ -72,4 +85,27 @@ fn filter(text: &str) -> Result<Targets, String> {
         "write a level (off, error, warn, info, debug, trace), or target=level pairs as well: info,agent=debug"
             .to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn an_access_key_s_id_is_told_only_to_those_who_ask_for_it() {
+        let tells = |level: &str, target: &str, at: Level| {
+            quieted(&filter(level).expect("a level")).would_enable(target, &at)
+        };
+        let found_key = "aws_config::profile::credentials";
+        assert!(!tells("info", found_key, Level::INFO));
+        assert!(!tells("info,agent=debug", found_key, Level::INFO));
+        assert!(tells("info", found_key, Level::WARN));
+        assert!(tells("info", "windlass_publisher", Level::INFO));
+        assert!(tells("info,agent=debug", "agent::sync", Level::DEBUG));
+        assert!(tells("debug", found_key, Level::INFO));
+        assert!(tells("info,aws_config=info", found_key, Level::INFO));
+        assert!(!tells("error", found_key, Level::WARN));
+    }
 }
