@@ -52,7 +52,7 @@ pub(crate) struct DeleteService {
 /// What becomes of a service's objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// They are deleted, on the same proof as every prune
+    /// They are deleted, on the same proof as every prune; what was there before Windlass stays, no longer ours
     Delete,
     /// They stay, no longer ours
     Orphan,
@@ -91,7 +91,10 @@ impl Delete {
 impl DeleteService {
     fn effect(&self) -> &'static str {
         match self.mode {
-            Mode::Delete => "its objects are deleted there, each on the same proof as every prune",
+            Mode::Delete => {
+                "its objects are deleted there, each on the same proof as every prune; what was there before Windlass \
+                 stays as it is, no longer ours"
+            }
             Mode::Orphan => "its objects stay there as they are, no longer ours and no longer repaired",
         }
     }

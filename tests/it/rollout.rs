@@ -97,7 +97,7 @@ async fn a_service_is_deleted_only_with_a_mode_and_a_yes() {
     user.run("delete service web").await.fails(2, &["--mode"]);
     user.run("delete service web --mode delete")
         .await
-        .fails(2, &["deleted there", "run it again with --yes"]);
+        .fails(2, &["deleted there", "what was there before Windlass stays", "run it again with --yes"]);
     user.run("get services web").await.ok();
     assert!(
         user.run("delete service web --mode orphan --yes")
