@@ -9,9 +9,10 @@ use store::Store;
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Db, Kind};
 use crate::desired::Signer;
 use crate::limiter::Limiter;
+use crate::loops;
 use crate::meters::Meters;
 use crate::recent::Recent;
 use crate::reports::Reports;
@@ -44,6 +45,22 @@ pub(crate) struct App {
     pub(crate) root: Part,
     /// Seconds that agents are told to wait, if it is not what they do by themselves.
     pub(crate) poll_seconds: u64,
+}
+
+/// Polls that a cluster may miss before nothing is said of how it is now.
+const MISSED_POLLS: i64 = 5;
+
+impl App {
+    /// A cluster that was last seen before this is lost: nobody knows how it is now. Polls that went to another replica
+    /// are known here only as far as that one has written them down.
+    pub(crate) fn lost_before_ms(&self) -> i64 {
+        let elsewhere = match self.db.kind() {
+            Kind::Sqlite => 0,
+            Kind::Postgres => loops::SEEN_LAG_MS,
+        };
+        let interval = i64::try_from(self.poll_seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+        self.clock.now_ms() - interval.saturating_mul(MISSED_POLLS) - elsewhere
+    }
 }
 
 /// Who waits for the next pass of assignment, see [`crate::pass`].

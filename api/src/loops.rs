@@ -24,6 +24,8 @@ const ASSIGN: Duration = Duration::from_secs(5);
 /// How often it is looked who was seen, and how much newer that must be than what was written.
 const SEEN: Duration = Duration::from_mins(1);
 const SEEN_COARSE_MS: i64 = 600_000;
+/// How far what was written can be behind a cluster that polls.
+pub(crate) const SEEN_LAG_MS: i64 = SEEN_COARSE_MS + 60_000;
 /// How often it is looked for a newer root.
 const ROOTS: Duration = Duration::from_secs(10);
 /// How long an `Idempotency-Key` is remembered.
@@ -192,6 +194,7 @@ fn measure(app: &App) {
     ] {
         metrics::gauge!("windlass_clusters", "state" => name).set(app.table.count(state) as f64);
     }
+    metrics::gauge!("windlass_clusters", "state" => "lost").set(app.table.lost(app.lost_before_ms()) as f64);
     app.meters.table_bytes.set(app.table.heap_bytes() as f64);
     app.meters.report_queue.set(app.reports.waiting() as f64);
 }

@@ -26,7 +26,10 @@ impl Meters {
             "windlass_poll_seconds",
             "Time to answer a poll that memory alone did not answer"
         );
-        describe_gauge!("windlass_clusters", "Clusters, by state");
+        describe_gauge!(
+            "windlass_clusters",
+            "Clusters, by state; lost are those of the active ones that have not been seen for five intervals"
+        );
         describe_gauge!("windlass_table_bytes", "Bytes of the table of clusters in memory");
         describe_gauge!("windlass_report_queue", "Reports that wait to be written");
         describe_histogram!("windlass_db_wait_seconds", "Time that a request waited for the database");

@@ -195,6 +195,11 @@ impl Table {
         self.read().slots.iter().filter(|slot| lock(slot).counts_as(state)).count()
     }
 
+    /// How many active clusters were seen once, and not since.
+    pub(crate) fn lost(&self, since_ms: i64) -> usize {
+        self.read().slots.iter().filter(|slot| lock(slot).is_lost(since_ms)).count()
+    }
+
     /// Bytes that this holds on the heap, counted from what its parts have reserved.
     pub(crate) fn heap_bytes(&self) -> usize {
         let index = self.read();

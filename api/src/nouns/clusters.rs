@@ -44,10 +44,11 @@ pub struct Cluster {
     pub reported_at: Option<Timestamp>,
     /// The sequence that it has accepted, by its last report.
     pub reported_seq: u64,
-    /// Whether what is wanted is what is applied, over all its services.
+    /// Whether what is wanted is what is applied, over all its services: pending where its last report is of an earlier
+    /// assignment, unknown where it has not been seen for five intervals.
     #[schema(value_type = String)]
     pub sync: Sync,
-    /// Whether what is applied works, over all its services.
+    /// Whether what is applied works, over all its services; unknown where it has not been seen for five intervals.
     #[schema(value_type = String)]
     pub health: Health,
     /// Services that it reported.

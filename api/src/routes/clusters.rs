@@ -312,8 +312,14 @@ async fn detail(app: &App, conn: &mut Conn, row: ClusterRow) -> Result<ClusterDe
     })
 }
 
-/// Memory knows better than the database when a cluster polled last.
+/// Memory knows better than the database when a cluster polled last, and a report is only the word of its moment.
 fn seen(app: &App, mut cluster: Cluster) -> Cluster {
     cluster.last_seen = cluster.last_seen.max(app.table.last_seen(&cluster.id).map(timestamp));
+    let is_lost = cluster.last_seen.is_none_or(|at| at < timestamp(app.lost_before_ms()));
+    if is_lost {
+        (cluster.sync, cluster.health) = (Sync::Unknown, Health::Unknown);
+    } else if cluster.sync == Sync::Synced && cluster.reported_seq < cluster.seq {
+        cluster.sync = Sync::Pending;
+    }
     cluster
 }

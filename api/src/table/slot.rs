@@ -293,6 +293,10 @@ impl Slot {
         self.state != State::Free && self.known(false).state == state
     }
 
+    pub(super) fn is_lost(&self, since_ms: i64) -> bool {
+        self.seen > 0 && self.last_seen() < since_ms && self.counts_as(ClusterState::Active)
+    }
+
     /// Counts a request that is being answered; `false` if there are too many.
     pub(super) fn enter(&mut self) -> bool {
         let has_room = self.busy < BUSY;

@@ -97,6 +97,17 @@ fn credentials_come_and_go_with_their_rows() {
 }
 
 #[test]
+fn only_an_active_cluster_that_was_seen_once_can_be_lost() {
+    let table = table();
+    table.put(&row(1));
+    assert_eq!(table.lost(700_000), 0);
+    table.poll(credential(1), &Ask { now_ms: 600_000, ..ask(None) });
+    assert_eq!((table.lost(600_000), table.lost(600_001)), (0, 1));
+    table.put(&SlotRow { state: ClusterState::Revoked, ..row(1) });
+    assert_eq!(table.lost(600_001), 0);
+}
+
+#[test]
 fn who_was_seen_is_given_once_and_coarsely() {
     let table = table();
     table.put(&row(1));

@@ -1,5 +1,7 @@
 //! People's routes: pages, conditions, idempotency, audit, sources.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -32,6 +34,36 @@ on_both! {
             let found = fleet.get(&format!("/v1/clusters?{query}")).await.ok();
             assert_eq!(found["items"].as_array().unwrap().len(), count, "{query}");
         }
+    }
+
+    async fn a_cluster_says_synced_only_of_what_it_was_told_and_while_it_is_seen(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        agent.reports(&fleet, &[], Vec::new()).await;
+        let fleet = &fleet;
+        let shown = async || {
+            let page = fleet.get("/v1/clusters").await.ok();
+            let detail = fleet.get("/v1/clusters/site-1").await.ok();
+            let shown = [&page["items"][0], &detail].map(|shown| json!([shown["sync"], shown["health"]]));
+            assert_eq!(shown[0], shown[1]);
+            shown[0].clone()
+        };
+        assert_eq!(shown().await, json!(["synced", "healthy"]));
+        fleet.publish(&publisher, "default/web", 2).await;
+        assert_eq!(shown().await, json!(["pending", "healthy"]));
+        agent.has_news(fleet).await;
+        agent.reports(fleet, &[], Vec::new()).await;
+        assert_eq!(shown().await, json!(["synced", "healthy"]));
+        // With several replicas, what another one has seen is written down ten minutes later.
+        fleet.clock.advance(Duration::from_mins(10));
+        assert_eq!(shown().await, json!(["synced", "healthy"]));
+        fleet.clock.advance(Duration::from_mins(12));
+        assert_eq!(shown().await, json!(["unknown", "unknown"]));
+        agent.has_no_news(fleet).await;
+        assert_eq!(shown().await, json!(["synced", "healthy"]));
     }
 
     async fn j5_a_filter_is_never_part_of_a_query(fleet) {
