@@ -62,8 +62,8 @@ pub enum ReleaseError {
     Keys(String),
     /// The head, or the release that it names, is not a publisher's word.
     #[error(
-        "the head of {service} in the store is not believed: {why}; somebody else has written to the store, or the key \
-         was changed without a new root. Nothing was published"
+        "the head of {service} in the store is not believed: {why}; somebody else has written to the store, the key was \
+         changed without a new root, or --root is another fleet's. Nothing was published"
     )]
     Untrusted {
         /// Which service.
@@ -270,7 +270,11 @@ impl Releases {
         let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
         let role = self.trust.release_role(service.project());
         let role = role.ok_or_else(|| untrusted("root lists no publisher for its project".to_owned()))?;
-        let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| untrusted(why.to_string()))?;
+        let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| {
+            // Where not even our own keys count, it is our keys or our root that are wrong, not what stands.
+            let ours = can_sign(&self.trust, service.project(), &self.keys);
+            ours.err().map_or_else(|| untrusted(why.to_string()), ReleaseError::Keys)
+        })?;
         let head = signed.into_document();
         if head.service != *service || head.fleet != self.trust.fleet() {
             return Err(untrusted(format!("it is the head of {} of the fleet {}", head.service, head.fleet)));

@@ -104,10 +104,13 @@ pub(crate) fn can_sign<'t>(
     })?;
     let ours = keys.iter().filter(|key| role.keys.contains(&key.public())).count();
     if ours < role.threshold {
+        let shown: Vec<String> = keys.iter().map(|key| key.public().to_string()).collect();
         return Err(format!(
-            "{ours} of our release keys count for the project `{project}`, root {} wants {}; give more --release-key",
+            "{ours} of our release keys count for the project `{project}`, root {} wants {}; ours: {}. Give more \
+             --release-key, or list ours in a new root",
             trust.version(),
-            role.threshold
+            role.threshold,
+            shown.join(", ")
         ));
     }
     Ok(role)

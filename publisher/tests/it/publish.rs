@@ -254,6 +254,22 @@ async fn a_head_that_no_publisher_has_signed_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn whoever_has_another_fleet_s_root_is_told_of_its_own_key_and_not_of_the_store_s_heads() {
+    let (bench, other) = (Bench::new(), Bench::new());
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    let wanted = from_folder(folder.path(), "");
+    let publisher = bench.publisher().await;
+    publisher.publish(&wanted, &Silent).await.unwrap();
+    std::fs::copy(other.path("root.json"), bench.path("root.json")).unwrap();
+    write(folder.path(), "a.yaml", map("a", "2"));
+    let stranger = Publisher::open(&bench.settings("cache-of-the-stranger")).await.unwrap();
+    let refused = stranger.publish(&wanted, &Silent).await.unwrap_err();
+    assert!(matches!(&refused, PublishError::Release(ReleaseError::Keys(_))), "{refused}");
+    assert!(refused.to_string().contains(&bench.release_key.public().to_string()), "{refused}");
+}
+
+#[tokio::test]
 async fn a_key_that_root_does_not_list_signs_nothing_and_says_which_project() {
     let bench = Bench::new();
     let folder = tempfile::tempdir().unwrap();
