@@ -16,6 +16,8 @@
 //! password_file = "/run/secrets/forge"
 //! ```
 
+mod file;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,11 @@ use serde::Deserialize;
 use crate::glob::Glob;
 use crate::settings::make_full;
 use crate::source::{BadRepository, PathRefused, RefKind, Repository, absolute, normal};
+
+pub(crate) use file::AllowFile;
+
+/// Bytes of a list.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The allow list: what may be rendered, and the credentials that its entries name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -148,8 +155,11 @@ pub enum NotAllowed {
 impl AllowList {
     /// Reads and checks a file. The files that it names are named in full: ssh runs in another folder.
     pub fn read(file: &Path) -> Result<Self, BadAllowList> {
+        AllowFile::open(file.to_owned()).map(|file| AllowList::clone(&file.list()))
+    }
+
+    fn of(file: &Path, bytes: Vec<u8>) -> Result<Self, BadAllowList> {
         let bad = |why: String| BadAllowList { file: file.to_owned(), why };
-        let bytes = program::files::read_bounded(file, 1 << 20).map_err(|why| bad(why.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8 text".to_owned()))?;
         let mut list: Self = text.parse().map_err(bad)?;
         list.credential

@@ -90,6 +90,7 @@ impl Daemon {
                 tracing::error!(%error, "cannot follow the fleet's roots");
             }
         }
+        self.publisher.allow.look_again();
         let Some(wanted) = self.wanted().await else { return };
         let summary = pass::over(&self.publisher, wanted, &self.looked, &self.slots).await;
         summary.record(begun.elapsed());

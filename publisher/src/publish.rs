@@ -75,7 +75,7 @@ impl Publisher {
         progress: &dyn Progress,
     ) -> Result<Published, PublishError> {
         self.register_anew(&wanted.name).await;
-        let permission = self.allow.permit(wanted).map_err(RenderError::from)?;
+        let permission = self.allow.list().permit(wanted).map_err(RenderError::from)?;
         let request = RenderRequest { wanted: wanted.clone(), permission };
         let checkout = self.workshop.check_out(&request, progress).await?;
         self.publish_from(&request, &checkout, progress).await

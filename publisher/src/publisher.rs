@@ -6,7 +6,7 @@ use program::http::Client;
 use store::Store;
 use tokio::sync::RwLock;
 
-use crate::allow::AllowList;
+use crate::allow::AllowFile;
 use crate::api::Api;
 use crate::memory::Memory;
 use crate::public::PublicOrigin;
@@ -19,7 +19,7 @@ use crate::trust;
 #[derive(Debug)]
 pub struct Publisher {
     pub(crate) workshop: Workshop,
-    pub(crate) allow: AllowList,
+    pub(crate) allow: AllowFile,
     pub(crate) releases: RwLock<Releases>,
     pub(crate) api: Option<Api>,
     pub(crate) memory: Memory,
@@ -31,7 +31,7 @@ impl Publisher {
         let settings =
             &settings.clone().in_full().context("this process's own folder is gone; start it in another")?;
         let workshop = Workshop::open(settings.workshop()).await?;
-        let allow = AllowList::read(&settings.allow)?;
+        let allow = AllowFile::open(settings.allow.clone())?;
         let store = Store::open(&settings.store).await.context("open the store")?;
         let trust = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
         let keys = trust::read_keys(&settings.release_key)?;

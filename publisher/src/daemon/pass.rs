@@ -44,8 +44,9 @@ pub(super) async fn over(
 ) -> Summary {
     let mut groups: BTreeMap<Place, Vec<RenderRequest>> = BTreeMap::new();
     let mut tasks = JoinSet::new();
+    let allow = publisher.allow.list();
     for wanted in wanted.services {
-        match publisher.allow.permit(&wanted) {
+        match allow.permit(&wanted) {
             Ok(permission) => {
                 let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
                 let (source, named) = (wanted.source.clone(), permission.named.clone());

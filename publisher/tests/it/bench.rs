@@ -39,9 +39,10 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// Replaces the allow list.
+    /// Replaces the allow list, whole: a daemon may be reading it.
     pub fn allow(&self, text: &str) {
-        std::fs::write(self.path("allow.toml"), text).expect("written");
+        std::fs::write(self.path("allow.draft"), text).expect("written");
+        std::fs::rename(self.path("allow.draft"), self.path("allow.toml")).expect("renamed");
     }
 
     pub fn store_args(&self) -> StoreArgs {

@@ -140,6 +140,31 @@ async fn what_the_allow_list_does_not_permit_is_refused_and_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_allow_list_that_changes_counts_from_the_next_pass_and_a_broken_one_changes_nothing() {
+    let mut running = Running::new().await;
+    let entry = |name: &str| {
+        format!("[[allow]]\nservices = [\"default/{name}\"]\nrepository = \"**\"\nlocal = true\n")
+    };
+    running.bench.allow(&entry("other"));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.start();
+    running.until("it is refused", |api| !api.statuses().is_empty()).await;
+    running.bench.allow(&entry("web"));
+    running.until("it is registered", |api| api.releases().len() == 1).await;
+    running.bench.allow("[[allow]]\n");
+    let (asked, _) = running.api.asked();
+    running.until("the broken list is looked at", |api| api.asked().0 >= asked + 2).await;
+    write(folder.path(), "a.yaml", map("a", "2"));
+    running.until("the list before counts", |api| api.releases().len() == 2).await;
+    running.bench.allow(&entry("other"));
+    let refused = |api: &Api| api.statuses().pop().is_some_and(|status| status.outcome == Outcome::Refused);
+    running.until("it is refused again", refused).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_service_s_failure_is_one_service_s_failure() {
     let mut running = Running::new().await;
     let folder = tempfile::tempdir().unwrap();
