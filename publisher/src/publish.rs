@@ -174,6 +174,15 @@ impl Publisher {
         }
     }
 
+    /// Tells the api the next time what became of a service, though it was told the same: another publisher may have
+    /// told it something else since.
+    pub(crate) async fn tell_anew(&self, service: &ServiceName) {
+        let mut remembered = self.memory.recall(service).await;
+        if remembered.told.take().is_some() {
+            self.memory.keep(service, &remembered).await;
+        }
+    }
+
     /// Tells the api what became of looking at a service, if that is news.
     pub(crate) async fn tell(&self, status: PublishStatus) {
         let Some(api) = &self.api else { return };

@@ -124,13 +124,18 @@ impl Group {
             Ok(checkout) => checkout,
             Err(why) => return end(&self.publisher, wanted, None, Err(why.into())).await,
         };
-        if is_due(&self.looked, service) {
+        let is_due = is_due(&self.looked, service);
+        if is_due {
             self.publisher.register_anew(service).await;
         } else if self.publisher.is_settled(&request, &checkout).await {
             return End::without_work("unchanged");
         }
         let result = self.publisher.publish_from(&request, &checkout, &Silent).await;
         if result.is_ok() {
+            // Who cannot publish says so once: another publisher may be the one that can.
+            if is_due {
+                self.publisher.tell_anew(service).await;
+            }
             note_look(&self.looked, service);
         }
         end(&self.publisher, wanted, checkout.commit(), result).await

@@ -37,7 +37,7 @@ impl Running {
     fn start(&mut self) {
         self.stop = CancellationToken::new();
         let (settings, stop, wake) = (self.settings(), self.stop.clone(), Arc::clone(&self.wake));
-        self.tasks.spawn(publisher::run_woken(settings, stop, wake));
+        self.tasks.spawn(started(settings, stop, wake));
     }
 
     async fn stop(&mut self) {
@@ -56,6 +56,20 @@ impl Running {
         }
         panic!("never: {what}; the api heard {:#?}", self.api.statuses());
     }
+}
+
+/// Runs the daemon. A child that another test starts at this moment holds the lock of a cache that was just given back
+/// until it has become its program.
+async fn started(settings: Settings, stop: CancellationToken, wake: Arc<Notify>) -> anyhow::Result<()> {
+    for _ in 0..600 {
+        match publisher::run_woken(settings.clone(), stop.clone(), Arc::clone(&wake)).await {
+            Err(error) if format!("{error:#}").contains("is in use by") => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            ended => return ended,
+        }
+    }
+    anyhow::bail!("the cache is never given back")
 }
 
 fn named(name: &str, wanted: WantedService) -> WantedService {
@@ -161,6 +175,31 @@ async fn an_allow_list_that_changes_counts_from_the_next_pass_and_a_broken_one_c
     running.bench.allow(&entry("other"));
     let refused = |api: &Api| api.statuses().pop().is_some_and(|status| status.outcome == Outcome::Refused);
     running.until("it is refused again", refused).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_look_says_again_what_another_publisher_may_have_overwritten() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "good/a.yaml", map("a", "1"));
+    write(folder.path(), "bad/a.yaml", "a: b: c\n");
+    running.api.want(vec![
+        named("default/bad", from_folder(folder.path(), "bad")),
+        named("default/good", from_folder(folder.path(), "good")),
+    ]);
+    running.start();
+    running.until("both are told", |api| api.statuses().len() == 2).await;
+    running.stop().await;
+    // The first look of a process is a full one.
+    running.start();
+    running.until("the good one is told again", |api| of(api, "default/good").len() == 2).await;
+    let again = of(&running.api, "default/good").remove(1);
+    assert_eq!(again.outcome, Outcome::Unchanged);
+    assert!(again.release.is_some());
+    let (asked, _) = running.api.asked();
+    running.until("it goes on", |api| api.asked().0 >= asked + 3).await;
+    assert_eq!(running.api.statuses().len(), 3, "{:#?}", running.api.statuses());
     running.stop().await;
 }
 
