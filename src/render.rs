@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use cdn::wire::{DirectorySource, Renderer, Source, WantedService};
+use cdn::wire::{DirectorySource, Newest, Renderer, Source, WantedService};
 use cdn::{Bundle, ServiceName};
 use clap::Args;
 use publisher::allow::Permission;
@@ -125,7 +125,7 @@ fn wanted(path: &Path, name: ServiceName, renderer: Renderer, namespace: String)
     let within = folder.strip_prefix(top).unwrap_or(Path::new(""));
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the folder's path is not UTF-8 text");
     let source = Source::Directory(DirectorySource { path: text(top)? });
-    Ok(WantedService { name, source, path: text(within)?, namespace, renderer })
+    Ok(WantedService { name, source, path: text(within)?, namespace, renderer, newest: Newest::Unsaid })
 }
 
 /// A clap value parser for patterns; every text is one.

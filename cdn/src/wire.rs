@@ -9,6 +9,6 @@ pub use agent::{
     Problem, RenewAnswer, SEQ_HEADER, START_HEADER,
 };
 pub use publisher::{
-    DirectorySource, GitSource, HelmRenderer, Nothing, Outcome, PublishStatus, Renderer, Source, Wanted,
-    WantedService,
+    DirectorySource, GitSource, HelmRenderer, Newest, Nothing, Outcome, PublishStatus, Renderer, Source,
+    Wanted, WantedService,
 };

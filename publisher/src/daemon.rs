@@ -103,6 +103,7 @@ impl Daemon {
         match self.api.wanted(self.known.as_ref()).await {
             Ok(Some(list)) => {
                 self.hears.ready();
+                self.publisher.compare(&list.wanted).await;
                 self.publisher.memory.keep_wanted(list.body.clone()).await;
                 self.known = Some(list);
             }

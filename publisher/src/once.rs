@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use anyhow::{Context, bail};
 use cdn::ServiceName;
-use cdn::wire::{DirectorySource, GitSource, Source, WantedService};
+use cdn::wire::{DirectorySource, GitSource, Newest, Source, WantedService};
 use program::progress::Progress;
 
 use crate::publish::Published;
@@ -53,6 +53,7 @@ impl OnceArgs {
             path: self.path.clone(),
             namespace,
             renderer: self.renderer.renderer().unwrap_or_default(),
+            newest: Newest::Unsaid,
         })
     }
 }

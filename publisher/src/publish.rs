@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cdn::wire::{Outcome, PublishStatus, WantedService};
+use cdn::wire::{Outcome, PublishStatus, Wanted, WantedService};
 use cdn::{Digest, ServiceName};
 use program::progress::Progress;
 
@@ -86,6 +86,18 @@ impl Publisher {
         let mut remembered = self.memory.recall(service).await;
         if remembered.registered.take().is_some() {
             self.memory.keep(service, &remembered).await;
+        }
+    }
+
+    /// Registers anew what stands of those services of which the api's list shows that it knows something else: a
+    /// restored database has forgotten what was registered since. To be asked of a new list alone, so that an api which
+    /// keeps to its word is not told the same at each pass.
+    pub(crate) async fn compare(&self, list: &Wanted) {
+        for wanted in &list.services {
+            let remembered = self.memory.recall(&wanted.name).await;
+            if wanted.newest.is_other_than(remembered.release) {
+                self.register_anew(&wanted.name).await;
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cdn::wire::{PublishStatus, Source};
+use cdn::wire::{Newest, PublishStatus, WantedService};
 use cdn::{Digest, ProjectName, ServiceName};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
@@ -118,17 +118,26 @@ pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
     sqlx::query("delete from services where name = $1").bind(name.to_string()).execute(conn).await.map(drop)
 }
 
-/// A project's services with their sources, for its publishers.
-pub(crate) async fn wanted(
-    conn: &mut Conn,
-    project: &ProjectName,
-) -> Result<Vec<(ServiceName, ServiceSpec, Source)>> {
-    let sql = "select s.name, s.spec, o.spec from services s
-               join sources o on o.project = s.project and o.name = s.source
+/// A project's services with their sources and their newest releases, for its publishers.
+pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<WantedService>> {
+    let sql = "select s.name, s.spec, o.spec, (select r.digest from releases r
+                 where r.service = s.name and r.registered > s.made order by r.seq desc limit 1)
+               from services s join sources o on o.project = s.project and o.name = s.source
                where s.project = $1 order by s.name";
-    let rows: Vec<(String, String, String)> =
+    let rows: Vec<(String, String, String, Option<String>)> =
         sqlx::query_as(sql).bind(project.as_str()).fetch_all(conn).await?;
-    rows.iter().map(|(name, spec, source)| Ok((text(name)?, json(spec)?, json(source)?))).collect()
+    let service = |(name, spec, source, newest): &(String, String, String, Option<String>)| {
+        let spec: ServiceSpec = json(spec)?;
+        Ok(WantedService {
+            name: text(name)?,
+            source: json(source)?,
+            path: spec.path,
+            namespace: spec.namespace,
+            renderer: spec.renderer,
+            newest: maybe(newest.as_deref())?.map_or(Newest::None, Newest::Release),
+        })
+    };
+    rows.iter().map(service).collect()
 }
 
 /// How many clusters report it, by health.

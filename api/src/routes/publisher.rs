@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cdn::Digest;
 use cdn::limits::TEXT_CHARS;
-use cdn::wire::{Outcome, PublishStatus, Wanted, WantedService};
+use cdn::wire::{Outcome, PublishStatus, Wanted};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
@@ -29,15 +29,8 @@ pub(crate) async fn wanted(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let rows = services::wanted(&mut *app.db.read().await?, &publisher.project).await?;
-    let services = rows.into_iter().map(|(name, spec, source)| WantedService {
-        name,
-        source,
-        path: spec.path,
-        namespace: spec.namespace,
-        renderer: spec.renderer,
-    });
-    let wanted = Wanted { services: services.collect() };
+    let services = services::wanted(&mut *app.db.read().await?, &publisher.project).await?;
+    let wanted = Wanted { services };
     let body = cdn::json::canonical_of(&wanted);
     let etag = format!("\"{}\"", Digest::of(&body));
     let held = headers.get(header::IF_NONE_MATCH).and_then(|held| held.to_str().ok());

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::fleet::Said;
+
 on_both! {
     async fn a_selector_follows_labels(fleet) {
         let selector = json!({"matchExpressions": [
@@ -69,6 +71,27 @@ on_both! {
             assert_eq!(request.send().await.unwrap().status(), 200);
         }
         assert_eq!(fleet.get("/v1/services/default/web").await.ok()["release"], json!(two));
+    }
+
+    async fn a_publisher_is_told_the_newest_release_that_is_known_and_asks_for_news_of_it(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let wanted = async |etag: Option<&str>| {
+            let url = format!("{}/v1/wanted", fleet.url);
+            let request = fleet.http.get(url).bearer_auth(&publisher).header("if-none-match", etag.unwrap_or("\"\""));
+            Said::read(request.send().await.unwrap()).await
+        };
+        let before = wanted(None).await;
+        let etag = before.etag.clone();
+        let service = &before.ok()["services"][0];
+        assert!(service.get("newest").is_some_and(serde_json::Value::is_null), "{service}");
+        assert_eq!(wanted(etag.as_deref()).await.status, 304);
+        fleet.publish(&publisher, "default/web", 1).await;
+        let two = fleet.publish(&publisher, "default/web", 2).await;
+        let after = wanted(etag.as_deref()).await;
+        let etag = after.etag.clone();
+        assert_eq!(after.ok()["services"][0]["newest"], json!(two));
+        assert_eq!(wanted(etag.as_deref()).await.status, 304);
     }
 
     async fn dependencies_come_along_and_a_circle_is_refused(fleet) {

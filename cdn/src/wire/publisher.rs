@@ -31,6 +31,40 @@ pub struct WantedService {
     /// What makes manifests of the folder.
     #[serde(default)]
     pub renderer: Renderer,
+    /// The newest release of it that the api knows.
+    #[serde(default, skip_serializing_if = "Newest::is_unsaid")]
+    pub newest: Newest,
+}
+
+/// The newest release of a service that the api knows: its digest, or `null`. A publisher whose head is another one
+/// registers that at once: the api's database may have been restored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Newest {
+    /// This one.
+    Release(Digest),
+    /// It knows none.
+    None,
+    /// It does not say: an api of an earlier version, or a description that comes from elsewhere.
+    #[default]
+    #[serde(skip)]
+    Unsaid,
+}
+
+impl Newest {
+    /// Whether nothing is said.
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::Unsaid
+    }
+
+    /// Whether this is said, and is not this release.
+    pub fn is_other_than(&self, release: Option<Digest>) -> bool {
+        match self {
+            Self::Release(newest) => Some(*newest) != release,
+            Self::None => release.is_some(),
+            Self::Unsaid => false,
+        }
+    }
 }
 
 /// Where manifests come from; in documents `git: {...}` or `directory: {...}`.

@@ -1,6 +1,6 @@
 //! What the list permits, and what it says where it does not.
 
-use cdn::wire::{DirectorySource, GitSource, Renderer, Source, WantedService};
+use cdn::wire::{DirectorySource, GitSource, Newest, Renderer, Source, WantedService};
 
 use super::AllowList;
 
@@ -39,6 +39,7 @@ fn wanted(name: &str, source: Source, path: &str) -> WantedService {
         path: path.to_owned(),
         namespace: "web".to_owned(),
         renderer: Renderer::default(),
+        newest: Newest::Unsaid,
     }
 }
 

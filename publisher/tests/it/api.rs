@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use cdn::Digest;
 use cdn::document::Release;
 use cdn::envelope::Envelope;
-use cdn::wire::{PublishStatus, Wanted, WantedService};
+use cdn::wire::{Newest, PublishStatus, Wanted, WantedService};
 use tokio::task::JoinSet;
 
 /// The api; ends when dropped.
@@ -57,6 +57,11 @@ impl Api {
         self.told.lock().unwrap().away = away;
     }
 
+    /// A database of before anything was registered is put back.
+    pub fn restore(&self) {
+        self.told.lock().unwrap().releases.clear();
+    }
+
     /// How often it was asked what is wanted, and how often that was no news.
     pub fn asked(&self) -> (usize, usize) {
         let told = self.told.lock().unwrap();
@@ -87,7 +92,13 @@ async fn wanted(State(told): State<Arc<Mutex<Told>>>, headers: HeaderMap) -> Res
     if let Some(status) = refuse(&told, &headers) {
         return status.into_response();
     }
-    let body = cdn::json::canonical_of(&told.wanted);
+    let mut wanted = told.wanted.clone();
+    for service in &mut wanted.services {
+        let known = told.releases.iter().filter(|(_, release)| release.service == service.name);
+        let newest = known.max_by_key(|(_, release)| release.seq);
+        service.newest = newest.map_or(Newest::None, |(digest, _)| Newest::Release(*digest));
+    }
+    let body = cdn::json::canonical_of(&wanted);
     let etag = format!("\"{}\"", Digest::of(&body).hex());
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == etag.as_str()) {
         told.not_modified += 1;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cdn::document::{Floors, Roles, Root};
 use cdn::envelope::{Envelope, Role};
-use cdn::wire::{DirectorySource, GitSource, HelmRenderer, Nothing, Renderer, Source, WantedService};
+use cdn::wire::{DirectorySource, GitSource, HelmRenderer, Newest, Nothing, Renderer, Source, WantedService};
 use cdn::{Digest, SigningKey};
 use program::http::HttpArgs;
 use program::observe::{Listen, ObserveArgs};
@@ -187,6 +187,7 @@ fn service(name: &str, source: Source, path: &str) -> WantedService {
         path: path.to_owned(),
         namespace: "web".to_owned(),
         renderer: Renderer::Plain(Nothing {}),
+        newest: Newest::Unsaid,
     }
 }
 

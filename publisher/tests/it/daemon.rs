@@ -154,27 +154,19 @@ async fn what_the_allow_list_does_not_permit_is_refused_and_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_allow_list_that_changes_counts_from_the_next_pass_and_a_broken_one_changes_nothing() {
+async fn an_api_that_has_lost_a_release_is_told_it_at_the_next_pass() {
     let mut running = Running::new().await;
-    let entry = |name: &str| {
-        format!("[[allow]]\nservices = [\"default/{name}\"]\nrepository = \"**\"\nlocal = true\n")
-    };
-    running.bench.allow(&entry("other"));
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.yaml", map("a", "1"));
     running.api.want(vec![from_folder(folder.path(), "")]);
     running.start();
-    running.until("it is refused", |api| !api.statuses().is_empty()).await;
-    running.bench.allow(&entry("web"));
     running.until("it is registered", |api| api.releases().len() == 1).await;
-    running.bench.allow("[[allow]]\n");
-    let (asked, _) = running.api.asked();
-    running.until("the broken list is looked at", |api| api.asked().0 >= asked + 2).await;
-    write(folder.path(), "a.yaml", map("a", "2"));
-    running.until("the list before counts", |api| api.releases().len() == 2).await;
-    running.bench.allow(&entry("other"));
-    let refused = |api: &Api| api.statuses().pop().is_some_and(|status| status.outcome == Outcome::Refused);
-    running.until("it is refused again", refused).await;
+    let release = running.api.releases();
+    running.until("nothing is new", |api| api.asked().1 > 0).await;
+    running.api.restore();
+    running.until("it is registered again", |api| api.releases() == release).await;
+    let (_, before) = running.api.asked();
+    running.until("nothing is new again", |api| api.asked().1 > before).await;
     running.stop().await;
 }
 
@@ -200,6 +192,31 @@ async fn a_full_look_says_again_what_another_publisher_may_have_overwritten() {
     let (asked, _) = running.api.asked();
     running.until("it goes on", |api| api.asked().0 >= asked + 3).await;
     assert_eq!(running.api.statuses().len(), 3, "{:#?}", running.api.statuses());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allow_list_that_changes_counts_from_the_next_pass_and_a_broken_one_changes_nothing() {
+    let mut running = Running::new().await;
+    let entry = |name: &str| {
+        format!("[[allow]]\nservices = [\"default/{name}\"]\nrepository = \"**\"\nlocal = true\n")
+    };
+    running.bench.allow(&entry("other"));
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.start();
+    running.until("it is refused", |api| !api.statuses().is_empty()).await;
+    running.bench.allow(&entry("web"));
+    running.until("it is registered", |api| api.releases().len() == 1).await;
+    running.bench.allow("[[allow]]\n");
+    let (asked, _) = running.api.asked();
+    running.until("the broken list is looked at", |api| api.asked().0 >= asked + 2).await;
+    write(folder.path(), "a.yaml", map("a", "2"));
+    running.until("the list before counts", |api| api.releases().len() == 2).await;
+    running.bench.allow(&entry("other"));
+    let refused = |api: &Api| api.statuses().pop().is_some_and(|status| status.outcome == Outcome::Refused);
+    running.until("it is refused again", refused).await;
     running.stop().await;
 }
 
