@@ -113,18 +113,18 @@ async fn i2_a_reader_sees_the_old_document_or_the_new_one_and_never_a_mixture() 
     let bench = Bench::directory();
     let store = bench.open().await;
     let key = head("web");
-    move_to(&store, &key, "0".repeat(50_000)).await;
+    move_to(&store, &key, "0".repeat(16_000)).await;
     let (path, writer) = (root(&bench).join(key.path()), store.clone());
     let writing = tokio::spawn(async move {
         for turn in 1..60_usize {
-            move_to(&writer, &key, (turn % 10).to_string().repeat(50_000 - turn)).await;
+            move_to(&writer, &key, (turn % 10).to_string().repeat(16_000 - turn)).await;
         }
     });
     let mut seen = 0;
     while !writing.is_finished() || seen == 0 {
         let text = fs::read_to_string(&path).unwrap();
         assert!(
-            text.len() > 49_900 && text.bytes().all(|byte| byte == text.as_bytes()[0]),
+            text.len() > 15_900 && text.bytes().all(|byte| byte == text.as_bytes()[0]),
             "a torn document"
         );
         seen += 1;
@@ -175,7 +175,7 @@ async fn i3_a_full_disk_refuses_and_leaves_nothing_half_written() {
     let names = fs::read_dir(mount.0.join("v1/o")).unwrap();
     assert_eq!(names.count(), 1, "nothing half-written is left");
     fill(&mount.0.join("ballast"));
-    let Err(error) = store.swap(&head("web"), "n".repeat(100_000), version(&store).await.as_ref()).await
+    let Err(error) = store.swap(&head("web"), "n".repeat(16_000), version(&store).await.as_ref()).await
     else {
         panic!("swapped on a full disk")
     };
