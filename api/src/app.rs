@@ -9,7 +9,7 @@ use store::Store;
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
-use crate::db::{Db, Kind};
+use crate::db::{Db, Engine};
 use crate::desired::Signer;
 use crate::limiter::Limiter;
 use crate::loops;
@@ -54,9 +54,9 @@ impl App {
     /// A cluster that was last seen before this is lost: nobody knows how it is now. Polls that went to another replica
     /// are known here only as far as that one has written them down.
     pub(crate) fn lost_before_ms(&self) -> i64 {
-        let elsewhere = match self.db.kind() {
-            Kind::Sqlite => 0,
-            Kind::Postgres => loops::SEEN_LAG_MS,
+        let elsewhere = match self.db.engine() {
+            Engine::Sqlite => 0,
+            Engine::Postgres => loops::SEEN_LAG_MS,
         };
         let interval = i64::try_from(self.poll_seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
         self.clock.now_ms() - interval.saturating_mul(MISSED_POLLS) - elsewhere

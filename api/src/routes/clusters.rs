@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::document::{self, ProjectValues, Removal, Report, Set, Values};
+use cdn::document::{self, Health, ProjectValues, Removal, Report, Set, Sync, Values};
 use cdn::limits::VALUES_BYTES;
 use cdn::name::is_dns_label;
 use cdn::{ClusterId, Digest, ProjectName, ServiceName};
