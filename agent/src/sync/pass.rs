@@ -26,7 +26,9 @@ impl Syncer {
             return Outcome::failed(wanted.seq, held);
         }
         let mut plan = self.plan(wanted).await;
-        plan.held.extend(doubt);
+        // A server that is away has said so already; that its Lease cannot be read either is the same cause.
+        let is_away = plan.held.iter().any(|held| held.reason == HoldReason::ApiServerUnreachable);
+        plan.held.extend(doubt.filter(|_| !is_away));
         self.write_down(wanted, &mut plan);
         let mut done = Done::default();
         self.make_room(&mut plan, &mut done).await;
