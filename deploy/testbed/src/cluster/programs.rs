@@ -78,6 +78,8 @@ pub(super) async fn controller_manager(folder: &Path, kubeconfig: &Path) -> Resu
         format!("--root-ca-file={}", inside(folder, CA)?),
         "--kube-api-qps=500".to_owned(),
         "--kube-api-burst=1000".to_owned(),
+        // Who finds a node silent takes the readiness of its pods, and a played node never gives it back.
+        "--node-monitor-grace-period=1h".to_owned(),
     ]))
 }
 
@@ -98,7 +100,8 @@ pub(super) async fn kwok(kubeconfig: &Path) -> Result<Program> {
     let mut kwok = Program::new("kwok", program)
         .arg("--kubeconfig")
         .arg(kubeconfig)
-        .args(["--manage-all-nodes=true", "--node-ip=127.0.0.1"])
+        // Without a lease it says every ten minutes that its node is there; with one, every ten seconds.
+        .args(["--manage-all-nodes=true", "--node-ip=127.0.0.1", "--node-lease-duration-seconds=40"])
         .arg(format!("--server-address=127.0.0.1:{}", ports::free_port()?));
     for stage in stages {
         kwok = kwok.arg("--config").arg(stage);

@@ -20,6 +20,13 @@ async fn a_deployment_becomes_ready_and_its_namespace_can_be_deleted() {
 }
 
 #[tokio::test]
+async fn the_played_node_says_by_a_lease_that_it_is_there() {
+    let cluster = Cluster::shared_with_controllers().await.expect("a cluster starts");
+    let lease = ["wait", "--for=create", "lease/testbed", "-n", "kube-node-lease", "--timeout=60s"];
+    cluster.kubectl(&lease).await.expect("else its pods lose their readiness within a minute");
+}
+
+#[tokio::test]
 async fn every_request_is_audited() {
     let cluster = Cluster::shared().await.expect("a cluster starts");
     let namespace = cluster.create_namespace("audited").await.expect("a namespace is made");
