@@ -79,9 +79,12 @@ async fn a_running_agent_takes_up_what_changes_and_comes_back_by_itself() {
     site.wire.far().broken = None;
     running.until("applied", |_| site.text("web", "a").as_deref() == Some("2")).await;
     let reported = || site.wire.far().reports.last().is_some_and(|report| report.seq == site.fleet.seq);
-    while !reported() {
-        tokio::task::yield_now().await;
-    }
+    let coming = async {
+        while !reported() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), coming).await.expect("what is applied is reported");
     running.stop().await;
 }
 

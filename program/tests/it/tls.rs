@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use program::http::{Bounds, Cause, Client, ClientError, FetchError, Request, Response, Settings};
 use program::tls::TlsFiles;
@@ -136,7 +136,9 @@ async fn k3_a_new_certificate_is_served_without_a_restart_and_half_of_one_is_not
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     write_pair(&files, &new, "whole");
+    let begun = Instant::now();
     while !trusts(&site, &[&new]).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the new certificate is not taken up");
         assert!(trusts(&site, &[&old, &new]).await, "whoever trusts both is served all the while");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

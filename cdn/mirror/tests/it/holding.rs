@@ -131,10 +131,8 @@ async fn i12_what_is_under_way_is_finished_and_nothing_new_is_taken() {
     let mut answers =
         [bench.get(&one, &key).send().await.unwrap(), bench.get(&two, &key).send().await.unwrap()];
     bench.stop.cancel();
-    let gone = async || TcpStream::connect(bench.address()).await.is_err();
-    while !gone().await {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let address = bench.address();
+    until("nothing new is taken", || std::net::TcpStream::connect(address).is_err()).await;
     for answer in &mut answers {
         let mut read = 0;
         while let Some(chunk) = answer.chunk().await.unwrap() {
