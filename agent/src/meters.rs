@@ -47,6 +47,11 @@ impl PollResult {
     }
 }
 
+/// Content or a document was refused.
+pub(crate) fn refused(reason: HoldReason) {
+    counter!("windlass_verify_failures_total", "reason" => reason.code()).increment(1);
+}
+
 /// A poll has ended.
 pub(crate) fn polled(result: PollResult) {
     counter!("windlass_polls_total", "result" => result.word()).increment(1);

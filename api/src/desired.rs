@@ -19,20 +19,6 @@ use crate::db::{self, Db};
 use crate::recent::Recent;
 use crate::table::View;
 
-/// What every desired says beside the assignment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Terms {
-    pub(crate) origins: Vec<String>,
-    pub(crate) lifetime_ms: i64,
-}
-
-impl Terms {
-    /// Documents are signed anew twice in their lifetime, so that an agent which polls is never near the end of one.
-    pub(crate) fn half_ms(&self) -> i64 {
-        (self.lifetime_ms / 2).max(1)
-    }
-}
-
 /// What a desired lists beside its set: the column `extras`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Extras {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::app::App;
 use crate::db::clusters::slots;
 use crate::db::{self, fleet};
-use crate::desired::Terms;
+use crate::nouns::terms::Terms;
 
 /// How long the loop waits for the database before it says that it is away.
 const WAIT: Duration = Duration::from_secs(10);

@@ -11,3 +11,4 @@ pub(crate) mod releases;
 pub(crate) mod removals;
 pub(crate) mod services;
 pub(crate) mod sources;
+pub(crate) mod terms;

@@ -18,8 +18,8 @@ use cdn::document::Named;
 use cdn::{ClusterId, Digest};
 
 use crate::db::clusters::slots::{Restart, SlotRow};
-use crate::desired::Terms;
 use crate::nouns::clusters::ClusterState;
+use crate::nouns::terms::Terms;
 pub(crate) use gaps::Gaps;
 use intern::Interned;
 pub(crate) use slot::{Ask, Polled, View};

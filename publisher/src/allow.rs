@@ -26,8 +26,7 @@ use cdn::wire::{Source, WantedService};
 use serde::Deserialize;
 
 use crate::glob::Glob;
-use crate::settings::make_full;
-use crate::source::{BadRepository, PathRefused, RefKind, Repository, absolute, normal};
+use crate::source::{BadRepository, PathRefused, RefKind, Repository, absolute, make_full, normal};
 
 pub(crate) use file::AllowFile;
 

@@ -11,7 +11,7 @@ use store::{Location, StoreArgs};
 
 use crate::child::sandbox::Confinement;
 use crate::render::WorkshopSettings;
-use crate::source::GitBounds;
+use crate::source::{GitBounds, make_full};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -182,10 +182,4 @@ impl Settings {
         crate::allow::AllowList::read(&self.allow)?;
         Ok(())
     }
-}
-
-/// Makes a path one that leads to the same place from every folder.
-pub(crate) fn make_full(path: &mut PathBuf) -> std::io::Result<()> {
-    *path = std::path::absolute(&*path)?;
-    Ok(())
 }

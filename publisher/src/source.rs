@@ -26,7 +26,7 @@ pub use error::SourceError;
 pub use files::{Files, FilesRefused, Odd};
 pub use git::GitBounds;
 pub(crate) use git::{Commit, Git, Remote};
-pub(crate) use path::{PathRefused, absolute, join, normal};
+pub(crate) use path::{PathRefused, absolute, join, make_full, normal};
 pub(crate) use reference::RefKind;
 pub use repository::{BadRepository, Repository};
 

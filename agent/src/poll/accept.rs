@@ -15,6 +15,7 @@ use super::Poller;
 use super::download::Documents;
 use super::way::Opening;
 use crate::held::Held;
+use crate::meters;
 use crate::state::Kept;
 
 /// How long newer roots may be waited for where a document cannot be believed without them.
@@ -72,12 +73,12 @@ impl Poller {
                 // One stale cache on the way is not yet worth a hold; only older answers for long are.
                 self.problems.older.get_or_insert_with(Instant::now);
                 self.problems.words = format!("an older assignment was not taken: {refused}");
-                count(HoldReason::RollbackRefused);
+                meters::refused(HoldReason::RollbackRefused);
                 tracing::warn!(%refused, "an older assignment was not taken");
                 return;
             }
         };
-        count(reason);
+        meters::refused(reason);
         tracing::warn!(%refused, reason = reason.code(), "an assignment was refused; what runs goes on");
         self.problems.poll = Some(Held::cluster(reason, format!("an assignment was refused: {refused}")));
     }
@@ -109,7 +110,7 @@ impl Poller {
             }
         };
         let snapshot = accepted.open(&documents.set, documents.values.as_deref()).map_err(|error| {
-            count(HoldReason::BundleRefused);
+            meters::refused(HoldReason::BundleRefused);
             let message = format!("the set of the assignment cannot be used: {error}");
             Held::cluster(HoldReason::BundleRefused, message)
         })?;
@@ -161,9 +162,4 @@ impl Poller {
     pub(super) fn origins_of(&self, signed: &[String]) -> origins::Origins {
         self.origins.with_more(if signed.is_empty() { &self.identity.origins } else { signed })
     }
-}
-
-/// Counts a refusal.
-pub(super) fn count(reason: HoldReason) {
-    metrics::counter!("windlass_verify_failures_total", "reason" => reason.code()).increment(1);
 }

@@ -9,8 +9,8 @@ use cdn::trust::{Content, ContentRefused, ReleaseRefused, Snapshot, Trust, Verif
 use cdn::{Digest, Limits, ServiceName};
 use origins::{NotFetched, Origins};
 
-use super::accept::count;
 use crate::held::Held;
+use crate::meters;
 use crate::state::{State, Trusted};
 
 /// Small objects that came beside a document, proved by their digests.
@@ -165,7 +165,7 @@ pub(super) fn refused_release(service: &ServiceName, refused: &ReleaseRefused) -
         | ReleaseRefused::WrongService(_)
         | ReleaseRefused::Withdrawn { .. } => HoldReason::ReleaseRefused,
     };
-    count(reason);
+    meters::refused(reason);
     Held::service(reason, service, format!("its release is refused: {refused}"))
 }
 
@@ -174,7 +174,7 @@ fn refused_content(service: &ServiceName, refused: &ContentRefused) -> Held {
         ContentRefused::Stored { .. } | ContentRefused::Decode(_) => HoldReason::ContentMismatch,
         ContentRefused::Bundle(_) => HoldReason::BundleRefused,
     };
-    count(reason);
+    meters::refused(reason);
     Held::service(reason, service, format!("its bundle is refused: {refused}"))
 }
 

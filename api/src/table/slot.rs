@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::intern::NONE;
 use super::{Gaps, Known};
 use crate::db::clusters::slots::{Restart, SlotRow};
-use crate::desired::Terms;
 use crate::nouns::clusters::ClusterState;
+use crate::nouns::terms::Terms;
 
 /// Which of the shared values a cluster has.
 #[derive(Clone, Copy, Debug)]

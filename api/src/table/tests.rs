@@ -5,8 +5,8 @@ use cdn::{ClusterId, Digest};
 
 use super::{Ask, Gaps, Polled, Table};
 use crate::db::clusters::slots::{Restart, SlotRow};
-use crate::desired::Terms;
 use crate::nouns::clusters::ClusterState;
+use crate::nouns::terms::Terms;
 
 fn terms(origin: &str) -> Terms {
     Terms { origins: vec![origin.to_owned()], lifetime_ms: 86_400_000 }

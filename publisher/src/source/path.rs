@@ -1,4 +1,6 @@
-//! Relative paths within a checkout: one spelling each, and none that climbs out.
+//! Paths: those within a checkout are relative, have one spelling each, and none climbs out.
+
+use std::path::PathBuf;
 
 /// A path cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,4 +69,10 @@ pub(crate) fn within(path: &str, place: &str) -> bool {
 /// The folder that a path lies in.
 pub(crate) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Makes a path one that leads to the same place from every folder.
+pub(crate) fn make_full(path: &mut PathBuf) -> std::io::Result<()> {
+    *path = std::path::absolute(&*path)?;
+    Ok(())
 }
