@@ -160,11 +160,12 @@ impl Connections {
         Held { all: Arc::clone(self), number, drain, close, activity, _place: place }
     }
 
-    /// Ends the connection that has been idle longest.
+    /// Ends the connection that has been idle longest; of those of one millisecond the oldest.
     pub(super) fn close_idle(&self) {
         let mut open = self.open();
-        let candidates = open.values_mut().filter(|entry| !entry.is_closing);
-        if let Some(entry) = candidates.min_by_key(|entry| entry.activity.last_used()) {
+        let candidates = open.iter_mut().filter(|(_, entry)| !entry.is_closing);
+        let longest = candidates.min_by_key(|(number, entry)| (entry.activity.last_used(), **number));
+        if let Some((_, entry)) = longest {
             entry.end();
         }
     }

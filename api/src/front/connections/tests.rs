@@ -30,6 +30,21 @@ async fn at_the_bound_the_longest_idle_gives_way() {
 }
 
 #[tokio::test]
+async fn of_those_that_were_used_in_one_millisecond_the_oldest_gives_way() {
+    let (all, drain) = (Arc::new(Connections::new(8, IDLE)), CancellationToken::new());
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(hold(&all, &drain).await);
+    }
+    held.iter().for_each(|one| one.activity.used.store(20, Ordering::Relaxed));
+    for nth in 1..=8 {
+        all.close_idle();
+        let ended: Vec<bool> = held.iter().map(closed).collect();
+        assert!(ended[..nth].iter().all(|it| *it) && !ended[nth..].contains(&true), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn h10_one_that_is_ending_counts_until_it_is_gone() {
     let (all, drain) = (Arc::new(Connections::new(8, IDLE)), CancellationToken::new());
     let mut held = Vec::new();
