@@ -36,7 +36,9 @@ async fn of_those_that_were_used_in_one_millisecond_the_oldest_gives_way() {
     for _ in 0..8 {
         held.push(hold(&all, &drain).await);
     }
-    held.iter().for_each(|one| one.activity.used.store(20, Ordering::Relaxed));
+    for one in &held {
+        one.activity.used.store(20, Ordering::Relaxed);
+    }
     for nth in 1..=8 {
         all.close_idle();
         let ended: Vec<bool> = held.iter().map(closed).collect();
