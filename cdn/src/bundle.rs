@@ -51,6 +51,14 @@ pub enum BundleRefused {
         /// What it holds.
         id: ObjectId,
     },
+    /// Two identities have one place.
+    #[error("{id} and another object would both be {path}")]
+    OnePath {
+        /// The file's path in the archive.
+        path: String,
+        /// One of them.
+        id: ObjectId,
+    },
     /// Two objects of one identity.
     #[error("{0} is there twice")]
     Duplicate(ObjectId),
@@ -77,7 +85,10 @@ impl Bundle {
         let mut files = ct1::Files::new();
         files.insert(ABOUT.to_owned(), json::canonical_of(&about));
         for object in self.objects.values() {
-            files.insert(object.id().path(), object.json().to_vec());
+            let path = object.id().path();
+            if files.insert(path.clone(), object.json().to_vec()).is_some() {
+                return Err(BundleRefused::OnePath { path, id: object.id().clone() });
+            }
         }
         Ok(ct1::pack(&files)?)
     }

@@ -188,6 +188,19 @@ fn b8_one_object_that_is_not_canonical_or_misplaced_refuses_the_whole_bundle() {
 }
 
 #[test]
+fn b8_two_objects_of_one_place_are_told_before_one_of_them_is_lost() {
+    let of = |version: &str, kind: &str| {
+        let value = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}});
+        Object::from_value(&value).unwrap()
+    };
+    let (dotted, grouped) = (of("v1", "Crane.yard"), of("yard/v1", "Crane"));
+    assert_eq!(dotted.id().path(), grouped.id().path());
+    assert_ne!(dotted.id(), grouped.id());
+    let packed = Bundle::new([dotted, grouped]).unwrap().pack();
+    assert!(matches!(packed, Err(BundleRefused::OnePath { .. })), "{packed:?}");
+}
+
+#[test]
 fn f24_an_object_over_one_mebibyte_is_refused() {
     let big = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "x".repeat(1 << 20)}});
     let tar = Bundle::new([Object::from_value(&big).unwrap()]).unwrap().pack().unwrap();
