@@ -9,6 +9,7 @@ mod secret;
 pub mod yaml;
 
 use serde_json::Value;
+use yaml::Cost;
 
 pub(crate) use check::VERSION as CHECKS;
 pub use check::{Checked, Rules, check};
@@ -31,9 +32,14 @@ impl Manifest {
     }
 }
 
-/// Reads a renderer's output or a file: every document of it. `name` is what people call it.
+/// Reads a renderer's output: every document of it. `name` is what people call it.
 pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Manifest>, Finding> {
-    let documents = yaml::read(bytes, yaml::YamlLimits::default())
+    read_more(name, bytes, &mut Cost::default())
+}
+
+/// Reads one of several files of a service; `spent` is what the others cost.
+pub(crate) fn read_more(name: &str, bytes: &[u8], spent: &mut Cost) -> Result<Vec<Manifest>, Finding> {
+    let documents = yaml::read_more(bytes, yaml::YamlLimits::default(), spent)
         .map_err(|refused| Finding::new(name, refused.to_string(), "write it as said, or quote it"))?;
     let at = |line| format!("{name}:{line}");
     Ok(documents.into_iter().map(|read| Manifest { at: at(read.line), value: read.value }).collect())

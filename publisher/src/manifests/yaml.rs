@@ -12,16 +12,16 @@ mod tree;
 use cdn::Limits;
 use serde_json::Value;
 
-/// Bounds of one file: against alias bombs, deep nesting and endless input (FAULTS B6).
+/// Bounds of what is read: against alias bombs, deep nesting and endless input (FAULTS B6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct YamlLimits {
     /// Bytes of the file.
     pub bytes: usize,
     /// Levels of nesting.
     pub depth: usize,
-    /// Values in one document, after aliases have been written out.
+    /// Values in all documents, after aliases have been written out.
     pub values: usize,
-    /// Bytes of text in one document, after aliases have been written out.
+    /// Bytes of text in all documents, after aliases have been written out.
     pub text_bytes: usize,
     /// Documents in one file.
     pub documents: usize,
@@ -37,6 +37,13 @@ impl Default for YamlLimits {
             documents: Limits::DEFAULT.entries,
         }
     }
+}
+
+/// What was read, with aliases written out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    values: usize,
+    text_bytes: usize,
 }
 
 /// One document of a file.
@@ -66,6 +73,15 @@ impl YamlRefused {
 
 /// Reads every document of a YAML or JSON file; empty documents are left out.
 pub fn read(bytes: &[u8], limits: YamlLimits) -> Result<Vec<Document>, YamlRefused> {
+    read_more(bytes, limits, &mut Cost::default())
+}
+
+/// Reads one of several files that are bounded together; `spent` is what the others cost.
+pub(crate) fn read_more(
+    bytes: &[u8],
+    limits: YamlLimits,
+    spent: &mut Cost,
+) -> Result<Vec<Document>, YamlRefused> {
     if bytes.len() > limits.bytes {
         return Err(YamlRefused::new(1, format!("{} bytes, at most {} are read", bytes.len(), limits.bytes)));
     }
@@ -91,7 +107,7 @@ pub fn read(bytes: &[u8], limits: YamlLimits) -> Result<Vec<Document>, YamlRefus
     }
     let mut documents = Vec::new();
     for part in parts {
-        let value = tree::read(part.text, limits)
+        let value = tree::read(part.text, limits, spent)
             .map_err(|refused| YamlRefused { line: part.line + refused.line.saturating_sub(1), ..refused })?;
         documents.extend(value.map(|value| Document { line: part.line, value }));
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Made, RenderError};
-use crate::manifests::{Finding, Findings, Manifest, read};
+use crate::manifests::yaml::Cost;
+use crate::manifests::{Finding, Findings, Manifest, read_more};
 use crate::source::{Checkout, Files, Odd};
 
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -20,7 +21,7 @@ pub(super) async fn render(checkout: &Checkout, path: String) -> Result<Made, Re
 /// Everything that is YAML or JSON by its name; none is passed over silently.
 fn manifests(files: &Files) -> Result<Vec<Manifest>, Findings> {
     let mut findings = Findings::default();
-    let mut manifests = Vec::new();
+    let (mut manifests, mut spent) = (Vec::new(), Cost::default());
     for (path, why) in files.odd().filter(|(path, why)| is_manifest(path) || may_hold_manifests(*why)) {
         findings.add(Finding::new(path, format!("it {why}"), "or move it out of the service's folder"));
     }
@@ -29,7 +30,7 @@ fn manifests(files: &Files) -> Result<Vec<Manifest>, Findings> {
             let what = "a Kustomize file among plain manifests";
             findings.add(Finding::new(path, what, "use the renderer `kustomize: {}`, or remove the file"));
         } else if is_manifest(path) {
-            match read(path, bytes) {
+            match read_more(path, bytes, &mut spent) {
                 Ok(read) => manifests.extend(read),
                 Err(finding) => findings.add(finding),
             }
@@ -53,4 +54,28 @@ fn may_hold_manifests(odd: Odd) -> bool {
 fn is_manifest(path: &str) -> bool {
     let end = name(path).rsplit_once('.').map_or("", |(_, end)| end);
     ["yaml", "yml", "json"].iter().any(|known| end.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b6_many_files_with_a_small_bomb_each_are_one_large_bomb() {
+        let level = |level: usize| {
+            format!("a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", "))
+        };
+        let levels: Vec<String> = (1..5).map(level).collect();
+        let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", levels.join("\n"));
+        let of = |count: usize| {
+            let mut files = Files::default();
+            for n in 0..count {
+                files.add(format!("{n}.yaml"), bomb.clone().into_bytes()).expect("small");
+            }
+            manifests(&files)
+        };
+        assert_eq!(of(1).expect("one is within the bounds").len(), 1);
+        let refused = of(50).expect_err("all of them are not").to_string();
+        assert!(refused.contains("too large once its aliases are written out"), "{refused}");
+    }
 }

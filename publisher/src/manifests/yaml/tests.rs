@@ -131,6 +131,10 @@ fn b6_bombs_cost_little() {
     let levels: Vec<String> = (1..30).map(level).collect();
     let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", levels.join("\n"));
     assert!(why(&bomb).contains("too large once its aliases are written out"));
+    // Each one is within the bounds; all of them are not.
+    let small = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", levels[..4].join("\n"));
+    assert!(one(&small).is_object());
+    assert!(why(&format!("{small}---\n").repeat(200)).contains("too large once its aliases are written out"));
     assert!(why(&"[".repeat(100_000)).contains("line 1"));
     assert!(why(&format!("a: {}1{}", "{b: ".repeat(200), "}".repeat(200))).contains("line 1"));
     let deep = (0..200).map(|level| format!("{}a:", " ".repeat(level))).collect::<Vec<_>>().join("\n");

@@ -8,21 +8,22 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 use serde_json::{Map, Value};
 
 use super::scalar::{self, Tag};
-use super::{YamlLimits, YamlRefused};
+use super::{Cost, YamlLimits, YamlRefused};
 
 /// Reads one document; none if it is empty or null.
-pub(super) fn read(text: &str, limits: YamlLimits) -> Result<Option<Value>, YamlRefused> {
+pub(super) fn read(text: &str, limits: YamlLimits, spent: &mut Cost) -> Result<Option<Value>, YamlRefused> {
     let options = granit_parser::options! {
         disallow_directives: true,
         emit_comments: false,
         flow_nesting_limit: limits.depth,
         block_nesting_limit: limits.depth,
     };
-    let mut tree = Tree::new(limits);
+    let mut tree = Tree::new(limits, *spent);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| YamlRefused::new(error.marker().line(), error.info()))?;
         tree.take(event).map_err(|why| YamlRefused::new(line(span), tree.placed(&why)))?;
     }
+    *spent = tree.spent;
     Ok(tree.root.filter(|value| !value.is_null()))
 }
 
@@ -34,12 +35,6 @@ fn line(span: Span) -> usize {
 struct Node {
     value: Value,
     cost: Cost,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Cost {
-    values: usize,
-    text_bytes: usize,
 }
 
 /// A collection that is still open.
@@ -77,9 +72,9 @@ struct Tree {
 }
 
 impl Tree {
-    fn new(limits: YamlLimits) -> Self {
+    fn new(limits: YamlLimits, spent: Cost) -> Self {
         let (frames, anchors) = (Vec::new(), HashMap::new());
-        Self { limits, spent: Cost::default(), frames, anchors, root: None, documents: 0 }
+        Self { limits, spent, frames, anchors, root: None, documents: 0 }
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<(), String> {
@@ -163,7 +158,10 @@ impl Tree {
         self.spent.values = self.spent.values.saturating_add(values);
         self.spent.text_bytes = self.spent.text_bytes.saturating_add(text_bytes);
         if self.spent.values > self.limits.values || self.spent.text_bytes > self.limits.text_bytes {
-            return Err("the document is too large once its aliases are written out".to_owned());
+            return Err(
+                "what was read so far is too large once its aliases are written out: split the service"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
