@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::WorkshopSettings;
 use crate::child::sandbox::{Confinement, Sandbox};
-use crate::child::{Child, ChildBounds, ChildError, find};
+use crate::child::{Child, ChildBounds, ChildError, Said, find};
 use crate::source::Files;
 
 /// A renderer that is a program.
@@ -85,6 +85,9 @@ struct Tried {
 
 /// A program that needs more than itself is tried again after so long: what it lacked may be there.
 const TRY_AGAIN: Duration = Duration::from_mins(10);
+/// How long a copy may be busy, and how often it is looked.
+const BUSY: Duration = Duration::from_secs(10);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// One run: the files, further files beside them, and the words.
 pub(super) struct Run<'r> {
@@ -157,7 +160,7 @@ impl Tools {
         if let Some((name, bytes)) = run.beside {
             std::fs::write(cell.path().join(name), bytes).map_err(|why| self.folder(why))?;
         }
-        let said = self.child(program, cell.path(), alone).args(run.words).run().await;
+        let said = self.ask(program, cell.path(), alone, &run.words).await;
         said.map(|said| said.stdout).map_err(|why| explain(name, why))
     }
 
@@ -187,6 +190,20 @@ impl Tools {
             draft.persist(&kept).map_err(|error| error.error)?;
         }
         Ok(kept)
+    }
+
+    /// Starts it; again for a while where its copy is busy.
+    async fn ask<W>(&self, program: &Path, cell: &Path, alone: bool, words: &[W]) -> Result<Said, ChildError>
+    where
+        W: Clone + Into<OsString>,
+    {
+        let begun = Instant::now();
+        loop {
+            match self.child(program, cell, alone).args(words.iter().cloned()).run().await {
+                Err(why) if is_busy(&why) && begun.elapsed() < BUSY => tokio::time::sleep(GLANCE).await,
+                said => return said,
+            }
+        }
     }
 
     fn child(&self, program: &Path, cell: &Path, alone: bool) -> Child {
@@ -228,7 +245,7 @@ impl Tools {
 
     async fn try_alone(&self, tool: Tool, program: &Path) -> Result<bool, ToolError> {
         let cell = self.cell(program, true).map_err(|why| self.folder(why))?;
-        let said = self.child(program, cell.path(), true).args(tool.version()).run().await;
+        let said = self.ask(program, cell.path(), true, tool.version()).await;
         let alone = match said {
             Ok(_) => true,
             Err(why) if needs_more(&why) => {
@@ -255,6 +272,12 @@ fn needs_more(why: &ChildError) -> bool {
     let of_the_cell = ["unshare: ", "prlimit: "].iter().any(|who| complaint.starts_with(who));
     let cannot_start = says(&["No such file or directory", "Permission denied", "Exec format error"]);
     status.code().is_some() && !of_the_moment && (!of_the_cell || cannot_start)
+}
+
+/// Whether the copy is still open for writing: in another child of ours, which was forked while it was made and is not
+/// yet the program that it is to be.
+fn is_busy(why: &ChildError) -> bool {
+    matches!(why, ChildError::Failed { complaint, .. } if complaint.contains("Text file busy"))
 }
 
 fn explain(name: &'static str, why: ChildError) -> ToolError {

@@ -41,6 +41,24 @@ async fn c3_a_tool_in_the_cell_cannot_open_a_file_of_this_machine() {
     assert!(open.contains("shown: canary-c3"), "{open}");
 }
 
+#[tokio::test]
+async fn a_copy_that_another_child_still_holds_is_started_a_little_later() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let mut settings = WorkshopSettings::new(cache.path().to_owned(), "/usr/bin:/bin".into());
+    settings.helm = testbed::tool(testbed::Tool::Helm).expect("helm");
+    let tools = Tools::new(&settings, Sandbox::probe("/usr/bin:/bin".as_ref()).await);
+    let kept = tools.kept(&settings.helm).expect("a copy");
+    let held = std::fs::OpenOptions::new().append(true).open(kept).expect("as a fork holds it");
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(held);
+    };
+    let words = ["version"].map(str::to_owned).into();
+    let run = Run { tool: Tool::Helm, files: &chart(), beside: None, words };
+    let (said, ()) = tokio::join!(tools.run(run), later);
+    assert!(!said.expect("it is not busy for ever").is_empty());
+}
+
 fn failed(raw: i32, complaint: &str) -> ChildError {
     ChildError::Failed { status: ExitStatus::from_raw(raw), complaint: complaint.to_owned() }
 }
