@@ -56,7 +56,9 @@ impl PublishError {
         match self {
             Self::Render(why) => why.outcome(),
             Self::Source(why) => why.outcome(),
-            Self::Release(ReleaseError::Keys(_) | ReleaseError::Untrusted { .. }) => Outcome::Refused,
+            Self::Release(ReleaseError::Keys(_) | ReleaseError::Untrusted { .. } | ReleaseError::Bomb) => {
+                Outcome::Refused
+            }
             Self::Release(
                 ReleaseError::Store(_)
                 | ReleaseError::Encode(_)

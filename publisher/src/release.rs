@@ -6,10 +6,10 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cdn::document::{Head, Release, Revision, Stored};
-use cdn::encoding::Encoding;
+use cdn::encoding::{Encoding, TarName};
 use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Trust, Verified};
-use cdn::{Digest, Key, ServiceName, Signed, SigningKey};
+use cdn::{Digest, Key, Limits, ServiceName, Signed, SigningKey};
 use store::{Put, Store, StoreError, SwapError, Version};
 
 use crate::public::{NotPublic, PublicOrigin};
@@ -57,6 +57,11 @@ pub enum ReleaseError {
     /// A compressor.
     #[error("cannot encode the bundle: {0}; is there memory left?")]
     Encode(#[source] io::Error),
+    /// Agents unpack only so much from so little.
+    #[error(
+        "it repeats itself so often that every agent would take its archive for a bomb; split the service"
+    )]
+    Bomb,
     /// Our keys do not count.
     #[error("{0}")]
     Keys(String),
@@ -152,14 +157,18 @@ impl Releases {
         for encoding in [Encoding::Zst, Encoding::Gz] {
             let tar = tar.to_vec();
             // Level 19 takes seconds for megabytes.
-            let bytes = tokio::task::spawn_blocking(move || encoding.encode(&tar)).await;
+            let bytes = tokio::task::spawn_blocking(move || encode(encoding, &tar)).await;
             let bytes =
                 bytes.map_err(io::Error::other).and_then(|bytes| bytes).map_err(ReleaseError::Encode)?;
+            let Some(bytes) = bytes else { continue };
             let (digest, length) = (Digest::of(&bytes), bytes.len() as u64);
             if self.put(digest, bytes).await? == Put::New {
                 fresh += length;
             }
             stored.push(Stored { encoding, digest, length });
+        }
+        if stored.is_empty() {
+            return Err(ReleaseError::Bomb);
         }
         Ok((stored, fresh))
     }
@@ -293,4 +302,17 @@ impl Releases {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The stored form, or none where agents would not unpack it: theirs are the bounds.
+fn encode(encoding: Encoding, tar: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let bytes = encoding.encode(tar)?;
+    let name = TarName { digest: Digest::of(tar), length: tar.len() as u64 };
+    match encoding.decode(&bytes, name, Limits::DEFAULT) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(why) => {
+            tracing::warn!(?encoding, %why, "an encoding is left out: agents would not unpack it");
+            Ok(None)
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub enum RenderError {
     #[error("{0}")]
     Findings(#[from] Findings),
     /// Its objects do not fit into a bundle.
-    #[error("its objects do not fit into a bundle: {0}; shorten the name that it tells")]
+    #[error("its objects do not fit into a bundle: {0}; rename what it names")]
     Bundle(#[from] BundleRefused),
     /// A thread that read or packed died.
     #[error("rendering broke off: {0}; this is a fault of Windlass, please report it")]
@@ -191,5 +191,7 @@ fn pack(
     checked.warnings.extend(notes);
     let bundle = Bundle::new(std::mem::take(&mut checked.objects))?;
     let tar = bundle.pack()?;
+    // Nothing is signed that an agent could not read.
+    Bundle::read(&tar, Limits::DEFAULT)?;
     Ok((checked, bundle, tar))
 }
