@@ -47,7 +47,7 @@ impl<'o> Acts<'o> {
 
     /// The whole story.
     pub(super) async fn tell(&mut self, demo: &Demo, session: &Session) -> Result<()> {
-        self.publish().await?;
+        self.publish(session).await?;
         self.join(demo, session).await?;
         self.change(demo).await?;
         self.break_everything().await?;
@@ -55,7 +55,7 @@ impl<'o> Acts<'o> {
         self.sum_up().await
     }
 
-    async fn publish(&mut self) -> Result<()> {
+    async fn publish(&mut self, session: &Session) -> Result<()> {
         let services = self.description.services();
         self.story.step("Publish: manifests become signed, content-addressed bundles")?;
         self.story.say(&format!(
@@ -70,7 +70,7 @@ impl<'o> Acts<'o> {
         }
         let begun = Instant::now();
         self.description.apply(&self.fleet.server).await?;
-        self.fleet.start_publisher(&self.repository).await?;
+        self.fleet.start_publisher(&self.repository, session.search_path()).await?;
         let releases = self.until_released(services, &BTreeSet::new()).await?;
         let took = begun.elapsed();
         let mut table = Table::new(["SERVICE", "DIGEST", "OBJECTS", "AS TAR", "STORED"]);
@@ -120,8 +120,10 @@ impl<'o> Acts<'o> {
         let context = demo.kube_context.as_deref().unwrap_or_default();
         self.story.say(&format!("cluster `{context}` would get, by server-side apply:"))?;
         for release in self.fleet.releases().await? {
-            self.story.say(&format!("  {} with {} objects:", release.service, release.objects))?;
-            for object in Stored::read(&self.fleet.workshop, &release)?.bundle.objects() {
+            let stored = Stored::read(&self.fleet.workshop, &release)?;
+            let (service, namespace) = (&release.service, &stored.namespace);
+            self.story.say(&format!("  {service}, in the namespace `{namespace}` where none is named:"))?;
+            for object in stored.bundle.objects() {
                 self.story.say(&format!("    {}", object.id()))?;
             }
         }
@@ -344,7 +346,8 @@ impl<'o> Acts<'o> {
             }
             self.fleet.check()?;
             if begun.elapsed() > PATIENCE {
-                bail!("only {} of {count} services were published in time", releases.len());
+                let why = self.fleet.failures().await?;
+                bail!("only {} of {count} services were published in time{why}", releases.len());
             }
             tokio::time::sleep(GLANCE).await;
         }

@@ -1,5 +1,6 @@
 //! The programs beside the sites: api, store and CDN, publisher, each with a true configuration.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use api::routes::holds::Approve;
 use api::routes::releases::Release;
 use api::routes::removals::Removal;
 use api::routes::services::Service;
+use cdn::wire::Outcome;
 use cdn::{Digest, Secret, ServiceName};
 use mirror::{Figures, Mirror, MirrorSettings, Served};
 use program::http::{Client, Method, Settings};
@@ -18,6 +20,7 @@ use super::relay::{Crossed, Relay};
 use super::repository::Repository;
 use super::running::Running;
 use super::workshop::Workshop;
+use crate::exit::{Exit, exit_of};
 use crate::server::{Query, Server, Terms, escaped};
 
 /// How long anything here may take on a slow machine.
@@ -134,8 +137,13 @@ impl Fleet {
         Ok(())
     }
 
-    /// Starts the publisher, with a credential and an allow list for the demo's repository.
-    pub(super) async fn start_publisher(&mut self, repository: &Repository) -> Result<()> {
+    /// Starts the publisher, with a credential and an allow list for the demo's repository. Programs are looked for where
+    /// the visitor's are.
+    pub(super) async fn start_publisher(
+        &mut self,
+        repository: &Repository,
+        search_path: OsString,
+    ) -> Result<()> {
         let made: Value = self.server.create("/v1/publishers", &json!({ "name": "demo" })).await?;
         let room = &self.workshop;
         room.keep("publisher-token", made["token"].as_str().context("the api gave no token")?)?;
@@ -144,7 +152,7 @@ impl Fleet {
             repository.url()
         );
         room.keep("allow.toml", &allow)?;
-        let PublisherArgs { settings } = parse_words([
+        let PublisherArgs { mut settings } = parse_words([
             "windlass-publisher",
             "--api",
             &self.api_url,
@@ -165,6 +173,7 @@ impl Fleet {
             "--observe-listen",
             "off",
         ])?;
+        settings.programs.search_path = search_path;
         self.publisher =
             Some(Running::start("the publisher", |stop| Box::pin(publisher::run(settings, stop))));
         Ok(())
@@ -185,15 +194,12 @@ impl Fleet {
         self.served().iter().map(|figures| figures.body_bytes).sum()
     }
 
-    /// The current release of every service.
+    /// The current release of every service. What was refused stays refused; what failed is tried again.
     pub(super) async fn releases(&self) -> Result<Vec<Release>> {
         let mut current = Vec::new();
         for service in self.services().await? {
-            if let Some(published) = service.publish.filter(|said| {
-                said.status.outcome != cdn::wire::Outcome::Published
-                    && said.status.outcome != cdn::wire::Outcome::Unchanged
-            }) {
-                bail!("{} was not published: {}", service.name, published.status.message);
+            if let Some(refused) = service.publish.filter(|said| said.status.outcome == Outcome::Refused) {
+                bail!("{} was not published: {}", service.name, refused.status.message);
             }
             let releases: Vec<Release> = self
                 .server
@@ -202,6 +208,14 @@ impl Fleet {
             current.extend(releases.into_iter().find(|release| release.current));
         }
         Ok(current)
+    }
+
+    /// Why services are not published, as the publisher says.
+    pub(super) async fn failures(&self) -> Result<String> {
+        let services = self.services().await?.into_iter();
+        let said = services.filter_map(|service| Some((service.name, service.publish?.status)));
+        let failed = said.filter(|(_, status)| status.outcome == Outcome::Failed);
+        Ok(failed.map(|(name, status)| format!("\n{name}: {}", status.message)).collect())
     }
 
     /// Every service.
@@ -216,11 +230,13 @@ impl Fleet {
         Ok(())
     }
 
-    /// How many removals a cluster has still to make.
+    /// How many removals a cluster has still to make; none where it has not joined.
     pub(super) async fn removals(&self, cluster: &str) -> Result<usize> {
         let of_it = Query::default().add("cluster", Some(cluster));
-        let open: Vec<Removal> = self.server.list("/v1/removals", &of_it).await?;
-        Ok(open.len())
+        match self.server.list::<Removal>("/v1/removals", &of_it).await {
+            Err(error) if exit_of(&error) == Exit::NotFound => Ok(0),
+            open => Ok(open?.len()),
+        }
     }
 
     /// Says yes to a hold. One that the api has not heard of yet is asked for again.

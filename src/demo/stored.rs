@@ -18,6 +18,8 @@ pub(super) struct Stored {
     pub(super) size: u64,
     /// Its objects.
     pub(super) bundle: Bundle,
+    /// The namespace of objects that name none.
+    pub(super) namespace: String,
 }
 
 impl Stored {
@@ -34,7 +36,8 @@ impl Stored {
         let mut places = verified.encodings().iter();
         let place = places.find(|place| place.encoding == Encoding::Zst).context("no zst encoding")?;
         let content = verified.open(place, &read(&place.digest)?, Limits::DEFAULT)?;
-        Ok(Self { size: place.length, bundle: content.bundle().clone() })
+        let namespace = verified.record().namespace.clone();
+        Ok(Self { size: place.length, bundle: content.bundle().clone(), namespace })
     }
 }
 
