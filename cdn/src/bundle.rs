@@ -52,13 +52,8 @@ pub enum BundleRefused {
         id: ObjectId,
     },
     /// Two identities have one place.
-    #[error("{id} and another object would both be {path}")]
-    OnePath {
-        /// The file's path in the archive.
-        path: String,
-        /// One of them.
-        id: ObjectId,
-    },
+    #[error("two objects would both be {0}")]
+    OnePath(String),
     /// Two objects of one identity.
     #[error("{0} is there twice")]
     Duplicate(ObjectId),
@@ -87,7 +82,7 @@ impl Bundle {
         for object in self.objects.values() {
             let path = object.id().path();
             if files.insert(path.clone(), object.json().to_vec()).is_some() {
-                return Err(BundleRefused::OnePath { path, id: object.id().clone() });
+                return Err(BundleRefused::OnePath(path));
             }
         }
         Ok(ct1::pack(&files)?)
