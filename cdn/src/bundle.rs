@@ -36,12 +36,12 @@ pub enum BundleRefused {
     #[error("bundle.json: {0}")]
     About(String),
     /// One file is not the object that it should be.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Object {
         /// The file's path in the archive.
         path: String,
         /// Why not.
-        source: ObjectRefused,
+        why: ObjectRefused,
     },
     /// An object lies elsewhere than its identity says.
     #[error("{path} holds {id}, which does not belong there")]
@@ -105,7 +105,7 @@ impl Bundle {
                 )));
             }
             let object = Object::from_stored(&bytes, limits.depth)
-                .map_err(|source| BundleRefused::Object { path: path.clone(), source })?;
+                .map_err(|why| BundleRefused::Object { path: path.clone(), why })?;
             if object.id().path() != path {
                 return Err(BundleRefused::Misplaced { path, id: object.id().clone() });
             }

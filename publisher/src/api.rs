@@ -35,7 +35,7 @@ pub struct WantedList {
 pub enum ApiError {
     /// Nobody answers.
     #[error("api: {0}")]
-    Fetch(#[from] FetchError),
+    Fetch(FetchError),
     /// It refuses.
     #[error("api: {at}: {status}{}; {next}", told(.problem.as_deref()))]
     Refused {
@@ -56,6 +56,12 @@ pub enum ApiError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl From<FetchError> for ApiError {
+    fn from(why: FetchError) -> Self {
+        Self::Fetch(why)
+    }
 }
 
 fn told(problem: Option<&Problem>) -> String {

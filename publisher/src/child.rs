@@ -44,7 +44,7 @@ pub(crate) struct Child {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChildError {
     #[error("cannot be started: {0}")]
-    Start(#[source] io::Error),
+    Start(io::Error),
     #[error("cannot be started in {}: there is no such folder", .0.display())]
     NoFolder(PathBuf),
     #[error("failed ({status}): {complaint}")]
@@ -56,7 +56,7 @@ pub(crate) enum ChildError {
     #[error("filled its folder with more than {0} bytes")]
     Filled(u64),
     #[error("lost the connection to it: {0}")]
-    Pipe(#[source] io::Error),
+    Pipe(io::Error),
 }
 
 /// What a child has said.

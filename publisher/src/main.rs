@@ -1,11 +1,11 @@
 //! `windlass-publisher`: the daemon, or one service once.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use program::logs::LogArgs;
-use program::progress::{Lines, Progress, Silent};
+use program::progress::Lines;
 use program::shutdown::{GRACE, Shutdown, Tasks};
 use publisher::{OnceArgs, Publisher, Settings};
 
@@ -63,9 +63,7 @@ async fn follow(settings: Settings) -> anyhow::Result<()> {
 
 async fn publish_once(settings: &Settings, once: &OnceArgs) -> anyhow::Result<()> {
     let publisher = Publisher::open(settings).await?;
-    let progress: Box<dyn Progress> =
-        if io::stderr().is_terminal() { Box::new(Lines::stderr()) } else { Box::new(Silent) };
-    let ended = publisher.once(once, progress.as_ref()).await;
+    let ended = publisher.once(once, &Lines::stderr()).await;
     publisher.close().await;
     let done = ended?;
     for warning in &done.warnings {

@@ -122,7 +122,10 @@ impl Publisher {
         } else {
             let rendered = self.workshop.render_from(request, checkout, progress).await?;
             remembered.key = Some(rendered.key.clone());
-            release(&releases, request, rendered, standing).await?
+            progress.step(&format!("compress, sign and store {service}"));
+            let published = release(&releases, request, rendered, standing).await?;
+            progress.finish(&format!("{} stored", program::progress::size(published.put_bytes)));
+            published
         };
         remembered.bundle = Some(published.bundle);
         remembered.release = Some(published.release);

@@ -56,7 +56,7 @@ pub enum ReleaseError {
     Store(#[from] StoreError),
     /// A compressor.
     #[error("cannot encode the bundle: {0}; is there memory left?")]
-    Encode(#[source] io::Error),
+    Encode(io::Error),
     /// Agents unpack only so much from so little.
     #[error(
         "it repeats itself so often that every agent would take its archive for a bomb; split the service"

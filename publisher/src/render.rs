@@ -72,14 +72,20 @@ pub enum RenderError {
     #[error(transparent)]
     Tool(#[from] ToolError),
     /// Its manifests are not fit to be published.
-    #[error("{0}")]
+    #[error(transparent)]
     Findings(#[from] Findings),
     /// Its objects do not fit into a bundle.
     #[error("its objects do not fit into a bundle: {0}; rename what it names")]
-    Bundle(#[from] BundleRefused),
+    Bundle(BundleRefused),
     /// A thread that read or packed died.
     #[error("rendering broke off: {0}; this is a fault of Windlass, please report it")]
     Broken(String),
+}
+
+impl From<BundleRefused> for RenderError {
+    fn from(why: BundleRefused) -> Self {
+        Self::Bundle(why)
+    }
 }
 
 impl RenderError {

@@ -21,7 +21,7 @@ pub enum TrustError {
     },
     /// A root is not believed.
     #[error("{0}; look at who has changed the roots")]
-    Root(#[from] RootRefused),
+    Root(RootRefused),
     /// A release key's file.
     #[error("release key {}: {why}", file.display())]
     Key {
@@ -33,6 +33,12 @@ pub enum TrustError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<RootRefused> for TrustError {
+    fn from(why: RootRefused) -> Self {
+        Self::Root(why)
+    }
 }
 
 /// Begins at root 1 and goes on through the roots beside it. A file is root 1 alone.

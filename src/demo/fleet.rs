@@ -215,7 +215,7 @@ impl Fleet {
         let services = self.services().await?.into_iter();
         let said = services.filter_map(|service| Some((service.name, service.publish?.status)));
         let failed = said.filter(|(_, status)| status.outcome == Outcome::Failed);
-        Ok(failed.map(|(name, status)| format!("\n{name}: {}", status.message)).collect())
+        Ok(failed.map(|(name, status)| format!("\n{name}: {}", status.message)).collect::<Vec<_>>().concat())
     }
 
     /// Every service.

@@ -29,7 +29,13 @@ pub enum BadOrigins {
     Origin(#[from] BadOrigin),
     /// A token is of no use.
     #[error("--origin-token-file: {0}")]
-    Credential(#[from] BadCredential),
+    Credential(BadCredential),
+}
+
+impl From<BadCredential> for BadOrigins {
+    fn from(why: BadCredential) -> Self {
+        Self::Credential(why)
+    }
 }
 
 impl OriginArgs {

@@ -35,7 +35,7 @@ impl Floor {
 pub enum DesiredRefused {
     /// Not signed by the desired keys of the newest root known; a newer root may know them.
     #[error("not signed by this fleet's api: {0}")]
-    NotSigned(#[from] NotSigned),
+    NotSigned(NotSigned),
     /// For another fleet.
     #[error("for fleet {0}, which is not this one")]
     WrongFleet(Digest),
@@ -56,6 +56,12 @@ pub enum DesiredRefused {
     /// Names an origin on a host that root does not list.
     #[error("origin `{0}` is not on a host that root allows")]
     OriginHost(String),
+}
+
+impl From<NotSigned> for DesiredRefused {
+    fn from(why: NotSigned) -> Self {
+        Self::NotSigned(why)
+    }
 }
 
 /// A `desired` that is this cluster's, signed, and not older than the last.

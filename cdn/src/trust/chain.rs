@@ -24,12 +24,12 @@ pub enum RootRefused {
         fleet: Digest,
     },
     /// Not signed by enough of the old, or of the new, root keys.
-    #[error("root {version}: {source}")]
+    #[error("root {version}: {why}")]
     NotSigned {
         /// The version looked for.
         version: u64,
         /// Why not.
-        source: NotSigned,
+        why: NotSigned,
     },
     /// Not the next version.
     #[error("root {got} does not follow root {held}")]
@@ -49,7 +49,7 @@ impl Trust {
             return Err(RootRefused::NotThisFleet { got, fleet });
         }
         let claim: Root =
-            Envelope::claim(root_1).map_err(|source| RootRefused::NotSigned { version: 1, source })?;
+            Envelope::claim(root_1).map_err(|why| RootRefused::NotSigned { version: 1, why })?;
         if claim.version != 1 {
             return Err(RootRefused::OutOfOrder { held: 0, got: claim.version });
         }
@@ -112,5 +112,5 @@ impl Trust {
 }
 
 fn verify(bytes: &[u8], version: u64, by: &Root) -> Result<Signed<Root>, RootRefused> {
-    Envelope::verify(bytes, &by.roles.root).map_err(|source| RootRefused::NotSigned { version, source })
+    Envelope::verify(bytes, &by.roles.root).map_err(|why| RootRefused::NotSigned { version, why })
 }

@@ -77,7 +77,7 @@ pub enum ReleaseRefused {
     NoPublisher(ServiceName),
     /// Not signed by the project's publisher.
     #[error("not signed by the project's publisher: {0}")]
-    NotSigned(#[from] NotSigned),
+    NotSigned(NotSigned),
     /// A release of another service or fleet.
     #[error("a release of {0}")]
     WrongService(ServiceName),
@@ -89,6 +89,12 @@ pub enum ReleaseRefused {
         /// The lowest acceptable.
         floor: u64,
     },
+}
+
+impl From<NotSigned> for ReleaseRefused {
+    fn from(why: NotSigned) -> Self {
+        Self::NotSigned(why)
+    }
 }
 
 /// A release that a publisher has signed and the api has chosen (law L2).

@@ -93,7 +93,7 @@ pub enum Cause {
     Refused(String),
     /// The file system answered something else.
     #[error("{0}; check the folder, its owner and its disk")]
-    File(#[source] io::Error),
+    File(io::Error),
 }
 
 impl From<io::Error> for Cause {

@@ -65,6 +65,11 @@ impl Sandbox {
         self.cell.is_some()
     }
 
+    /// Whether a child here has a bound on its memory.
+    pub(crate) fn bounds_memory(&self) -> bool {
+        self.prlimit.is_some()
+    }
+
     /// The words that go before a child: bounded memory, no network, and - with a root - no other files.
     pub(crate) fn words(&self, memory_bytes: u64, root: Option<&Path>) -> Vec<OsString> {
         let mut words =

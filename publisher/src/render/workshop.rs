@@ -74,9 +74,15 @@ pub enum WorkshopError {
          kernel.unprivileged_userns_clone, user.max_user_namespaces), or say --sandbox best-effort"
     )]
     NoSandbox,
+    /// The system cannot bound what renderers use, and that was required.
+    #[error(
+        "the memory of renderers cannot be bounded here: `prlimit` does not work; install util-linux, or say --sandbox \
+         best-effort"
+    )]
+    NoBound,
     /// Another process has the cache.
     #[error("cache: {0}")]
-    Taken(#[from] LockError),
+    Taken(LockError),
     /// The cache cannot be made.
     #[error("cache {}: {why}; check the folder, its owner and its disk", path.display())]
     Cache {
@@ -85,6 +91,12 @@ pub enum WorkshopError {
         /// What went wrong.
         why: std::io::Error,
     },
+}
+
+impl From<LockError> for WorkshopError {
+    fn from(why: LockError) -> Self {
+        Self::Taken(why)
+    }
 }
 
 /// What renders. Clones share it.
@@ -112,6 +124,14 @@ impl Workshop {
                 return Err(WorkshopError::NoSandbox);
             }
             tracing::warn!("renderers run without a sandbox: they could reach the network and other files");
+        }
+        if !sandbox.bounds_memory() {
+            if settings.confinement == Confinement::Require {
+                return Err(WorkshopError::NoBound);
+            }
+            tracing::warn!(
+                "renderers run without a bound on their memory: `prlimit` is not there or does not work"
+            );
         }
         let mut environment = vec![("PATH".into(), settings.search_path.clone())];
         environment.extend(settings.git_environment.iter().cloned());
