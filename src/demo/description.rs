@@ -15,7 +15,8 @@ use crate::server::{Server, Terms};
 
 /// Which services and sites there are.
 pub(super) struct Description {
-    documents: Vec<Value>,
+    /// What the api is told.
+    pub(super) documents: Vec<Value>,
     /// Sites by name, with their labels.
     pub(super) sites: BTreeMap<String, BTreeMap<String, String>>,
     /// What was left out, for people.

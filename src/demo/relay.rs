@@ -30,14 +30,11 @@ impl Crossed {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// How many bytes of these texts are in it, as they are or as base64.
-    pub(super) fn bytes_of<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> usize {
+    /// Those of the texts that are in it, as they are or as base64.
+    pub(super) fn texts_of<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        texts
-            .into_iter()
-            .filter(|text| forms(text).iter().any(|form| contains(&kept, form)))
-            .map(str::len)
-            .sum()
+        let is_in = |text: &&str| forms(text).iter().any(|form| contains(&kept, form));
+        texts.into_iter().filter(is_in).collect()
     }
 }
 

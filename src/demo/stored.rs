@@ -41,16 +41,19 @@ impl Stored {
     }
 }
 
-/// Texts that only the manifests of these releases have: long strings in their objects.
-pub(super) fn texts(workshop: &Workshop, releases: &[Release]) -> Result<BTreeSet<String>> {
+/// Texts that only the manifests of these releases have: long strings in their objects. Not the names of the objects,
+/// which holds and warnings say; nor what the api was `told` of the services, such as a chart's values.
+pub(super) fn texts(workshop: &Workshop, releases: &[Release], told: &[Value]) -> Result<BTreeSet<String>> {
     const LONG: usize = 24;
-    let mut texts = BTreeSet::new();
+    let (mut texts, mut known) = (BTreeSet::new(), BTreeSet::new());
     for release in releases {
         for object in Stored::read(workshop, release)?.bundle.objects() {
             strings(&object.value(), &mut texts);
+            known.insert(object.id().name.clone());
         }
     }
-    texts.retain(|text| text.len() >= LONG);
+    told.iter().for_each(|document| strings(document, &mut known));
+    texts.retain(|text| text.len() >= LONG && !known.iter().any(|known| known.contains(text)));
     Ok(texts)
 }
 

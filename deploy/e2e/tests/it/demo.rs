@@ -20,10 +20,14 @@ impl Demo {
     async fn start(arguments: &[&str]) -> Result<Self> {
         let programs = Programs::built().await?;
         let temporary = tempfile::Builder::new().prefix("demo-").tempdir()?;
+        let helm = testbed::tool(testbed::Tool::Helm)?;
+        let helm = helm.parent().context("helm lies in a folder")?.display();
         let process = Program::new("demo", programs.path(Bin::Windlass))
             .arg("demo")
             .args(arguments)
             .env("TMPDIR", temporary.path())
+            // Where a visitor's own programs are, no program of the system looks.
+            .env("PATH", format!("{helm}:/usr/local/bin:/usr/bin:/bin"))
             // What the visitor's own fleet needs says nothing to the demo's.
             .env("WINDLASS_ROOT", "/nowhere")
             .env("WINDLASS_STORE", "/nowhere")
@@ -50,9 +54,14 @@ impl Demo {
 #[tokio::test]
 async fn the_demo_tells_the_whole_story_and_leaves_nothing_behind() -> Result<()> {
     let told = Demo::start(&["--once"]).await?.told().await?;
-    for part in
-        ["1 of ", "healed after", "every site polls again", "manifest bytes through the api:  0", "site-3"]
-    {
+    for part in [
+        "default/gate-production",
+        "1 of ",
+        "healed after",
+        "every site polls again",
+        "manifest bytes through the api:  0",
+        "site-3",
+    ] {
         ensure!(told.contains(part), "it does not say `{part}`:\n{told}");
     }
     Ok(())
