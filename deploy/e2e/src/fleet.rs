@@ -13,7 +13,6 @@ pub struct Service {
     namespace: String,
     renderer: Value,
     clusters: Vec<String>,
-    depends_on: Vec<String>,
     options: Value,
 }
 
@@ -27,7 +26,6 @@ impl Service {
             namespace: namespace.to_owned(),
             renderer: json!({ "plain": {} }),
             clusters: Vec::new(),
-            depends_on: Vec::new(),
             options: json!({ "prune": true }),
         }
     }
@@ -56,13 +54,6 @@ impl Service {
         self
     }
 
-    /// After another service.
-    #[must_use]
-    pub fn after(mut self, service: &str) -> Self {
-        self.depends_on.push(service.to_owned());
-        self
-    }
-
     /// With another renderer, as documents write it.
     #[must_use]
     pub fn rendered(mut self, renderer: Value) -> Self {
@@ -88,7 +79,7 @@ impl Service {
         let mut service = head("ServiceDeployment");
         service["spec"] = json!({
             "source": self.name, "path": self.path, "namespace": self.namespace, "renderer": self.renderer,
-            "clusters": self.clusters, "dependsOn": self.depends_on, "options": self.options,
+            "clusters": self.clusters, "options": self.options,
         });
         format!("{source}\n---\n{service}\n")
     }

@@ -147,7 +147,9 @@ impl Rig {
     /// The same with settings of its own.
     pub async fn site_with(&self, name: &str, options: SiteOptions) -> Result<Site> {
         let token = self.path(&format!("{name}.join"));
-        let said = self.operator.runs(&["join-token", "create", "--approve", "-o", "name"]).await?;
+        let mut words = vec!["join-token", "create", "--approve", "-o", "name"];
+        words.extend(options.labels.iter().flat_map(|label| ["--label", label]));
+        let said = self.operator.runs(&words).await?;
         fs::write(&token, said).context("write the join token")?;
         crate::content::private(&token)?;
         let target = match (&options.folder, &self.cluster) {

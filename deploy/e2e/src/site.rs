@@ -32,6 +32,8 @@ pub struct SiteOptions {
     pub origins: Vec<String>,
     /// How much the agent logs; `info` unless said.
     pub log_level: Option<String>,
+    /// Labels that its join token gives, as `key=value`.
+    pub labels: Vec<String>,
     /// Further flags.
     pub flags: Vec<String>,
     /// A folder as target, where the fleet has a cluster too.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU32;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-use testbed::{Cluster, Process, Program, Ready};
+use testbed::{Cluster, Process, Program, Ready, Tool};
 
 use super::{Database, PATIENCE, Part, Rig, address, text};
 use crate::content::{Content, private};
@@ -98,6 +98,12 @@ async fn publisher_of(
         .args(["--root", "keys/root/1.json", "--release-key", "keys/release-default.key"])
         .args(["--allow", "allow.toml", "--cache", &text(&home.join(format!("{name}-cache")))?])
         .args(["--interval", "1s", "--observe-listen", &observe])
+        .args([
+            "--helm",
+            &text(&testbed::tool(Tool::Helm)?)?,
+            "--kubectl",
+            &text(&testbed::tool(Tool::Kubectl)?)?,
+        ])
         .args(flags)
         .ready_within(PATIENCE)
         .start(Ready::Http(format!("http://{observe}/readyz")))

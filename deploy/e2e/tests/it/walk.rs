@@ -1,7 +1,7 @@
 //! The whole way: join, publish, run, change, drift, undo, remove.
 
-use anyhow::{Result, bail, ensure};
-use e2e::{Id, Repository, Rig, Service, Site, Target, example};
+use anyhow::{Context, Result, bail, ensure};
+use e2e::{Id, Repository, Rig, Site, SiteOptions, Target, example};
 use serde_json::{Value, json};
 
 use crate::small::{GREETING, IMAGE, Small};
@@ -143,36 +143,43 @@ async fn marks(site: &Site, small: &Small) -> Result<Vec<Value>> {
     Ok(marks)
 }
 
-/// The example's plain part, as its own `fleet.yaml` orders it.
+/// The whole example as its own `fleet.yaml` describes it - plain, overlays and charts - at a site of the northern
+/// production.
 #[tokio::test]
 async fn the_example_comes_up_in_its_order_and_every_pod_is_ready() -> Result<()> {
     let rig = Box::pin(Rig::full()).await?;
-    let site = rig.site("harbour").await?;
+    let labels = ["env=production", "region=north", "water=tidal"].map(str::to_owned).into();
+    let site = rig.site_with("site-1", SiteOptions { labels, ..SiteOptions::default() }).await?;
     let repository = Repository::new().await?;
-    repository.copy(&example("plain"), "plain")?;
+    repository.copy(&example(""), ".")?;
     repository.commit("The harbour").await?;
-    let of = |name: &str| {
-        let namespace =
-            if name == "platform" { "harbour-system".to_owned() } else { format!("harbour-{name}") };
-        Service::new(name, &repository, &format!("plain/{name}"), &namespace).at("harbour")
-    };
-    let services = [
-        of("platform"),
-        of("cache").after("platform"),
-        of("api").after("platform").after("cache"),
-        of("web").after("platform").after("api"),
-        of("berths").after("platform").after("api"),
-    ];
-    for service in &services {
-        rig.assign(service).await?;
-    }
-    for service in &services {
-        rig.rolled_out(service).await?;
-    }
+    rig.operator.applies(&northern(&repository)?).await?;
+    rig.until("all of it runs", async || all_runs(&rig).await).await?;
     let web = Id::new("Deployment", "harbour-web", "web");
     rig.until("the board is up", async || site.target.has(&web, "/status/readyReplicas", 2).await).await?;
     let crd = Id::of_the_cluster("CustomResourceDefinition", "berths.port.harbour.example.com");
     let berth = site.target.field(&crd, "/spec/scope").await?;
     ensure!(berth == "Namespaced", "the custom kinds are there: {berth}");
+    Ok(())
+}
+
+/// The example's own documents, from this repository, less the clusters: those come by joining.
+fn northern(repository: &Repository) -> Result<String> {
+    let text = std::fs::read_to_string(example("fleet.yaml"))?;
+    let text = text.replace("https://git.example.com/harbour.git", &repository.url());
+    let documents = text.split("\n---\n").filter(|document| !document.contains("kind: Cluster\n"));
+    Ok(documents.collect::<Vec<_>>().join("\n---\n"))
+}
+
+/// An error unless the site has all of its eleven services, synced and healthy; one has a job that is suspended.
+async fn all_runs(rig: &Rig) -> Result<()> {
+    let told = rig.operator.reads(&["describe", "cluster", "site-1"]).await?;
+    let services = told.pointer("/cluster/report/services").and_then(Value::as_array);
+    let services = services.with_context(|| format!("nothing is reported: {told:#}"))?;
+    ensure!(services.len() == 11, "{} services: {told:#}", services.len());
+    for service in services {
+        let health = if service["name"] == "default/worker" { "suspended" } else { "healthy" };
+        ensure!(service["sync"] == "synced" && service["health"] == health, "{service:#}");
+    }
     Ok(())
 }
