@@ -47,27 +47,6 @@ impl Service {
         self
     }
 
-    /// At no site.
-    #[must_use]
-    pub fn nowhere(mut self) -> Self {
-        self.clusters.clear();
-        self
-    }
-
-    /// With another renderer, as documents write it.
-    #[must_use]
-    pub fn rendered(mut self, renderer: Value) -> Self {
-        self.renderer = renderer;
-        self
-    }
-
-    /// With other options, as documents write them.
-    #[must_use]
-    pub fn with(mut self, options: Value) -> Self {
-        self.options = options;
-        self
-    }
-
     /// The two documents.
     pub(crate) fn documents(&self) -> String {
         let head = |kind: &str| {
