@@ -52,7 +52,9 @@ pub(super) fn texts(workshop: &Workshop, releases: &[Release], told: &[Value]) -
             known.insert(object.id().name.clone());
         }
     }
-    told.iter().for_each(|document| strings(document, &mut known));
+    for document in told {
+        strings(document, &mut known);
+    }
     texts.retain(|text| text.len() >= LONG && !known.iter().any(|known| known.contains(text)));
     Ok(texts)
 }
