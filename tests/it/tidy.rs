@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::Table;
+use toml::{Table, Value};
 
 /// Which packages of ours a package may know. Programs never know each other.
 const ARROWS: [(&str, &[&str]); 12] = [
@@ -69,7 +69,7 @@ fn every_arrow_points_down() {
         let may = allowed
             .get(package.as_str())
             .unwrap_or_else(|| panic!("{}: a new room: add it to ARROWS", name(&path)));
-        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+        let dependencies = manifest.get("dependencies").and_then(Value::as_table);
         for other in dependencies
             .into_iter()
             .flat_map(Table::keys)
@@ -222,23 +222,42 @@ fn every_file_says_why_it_exists_and_fits_a_few_screens() {
 fn words_that_say_nothing_are_not_used() {
     let kinds = ["struct ", "enum ", "trait ", "type "];
     for path in files(&top(), ".rs") {
-        for line in
-            fs::read_to_string(&path).unwrap().lines().map(|line| line.trim().trim_start_matches("pub "))
-        {
+        for line in fs::read_to_string(&path).unwrap().lines().map(unqualified) {
             let defined = kinds.iter().find_map(|kind| line.strip_prefix(kind)).unwrap_or_default();
             let noun: String = defined.chars().take_while(|c| c.is_alphanumeric()).collect();
             for word in ["Manager", "Helper", "Util", "Handler", "Info"] {
                 assert!(!noun.contains(word), "{}: `{noun}`: which noun of the field is it?", name(&path));
             }
-            let verb = line
-                .trim_start_matches("pub(crate) ")
-                .trim_start_matches("async ")
-                .strip_prefix("fn ")
-                .unwrap_or_default();
+            let verb = line.strip_prefix("fn ").unwrap_or_default();
             for word in ["process_", "process(", "handle_", "handle(", "do_"] {
                 assert!(!verb.starts_with(word), "{}: `fn {verb}`: which verb is it?", name(&path));
             }
         }
+    }
+}
+
+/// A definition without what stands before its kind: `pub(super) const async`.
+fn unqualified(line: &str) -> &str {
+    let mut line = line.trim();
+    if let Some(rest) = line.strip_prefix("pub") {
+        let rest = rest.trim_start();
+        line = rest
+            .split_once(')')
+            .filter(|_| rest.starts_with('('))
+            .map_or(rest, |(_, rest)| rest)
+            .trim_start();
+    }
+    for word in ["const ", "async ", "unsafe "] {
+        line = line.strip_prefix(word).unwrap_or(line);
+    }
+    line
+}
+
+#[test]
+fn every_package_takes_the_workspaces_lints() {
+    for (path, _, table) in manifests() {
+        let lints = table.get("lints").and_then(|lints| lints.get("workspace"));
+        assert_eq!(lints.and_then(Value::as_bool), Some(true), "{}: [lints] workspace = true", name(&path));
     }
 }
 
