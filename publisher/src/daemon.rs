@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, WantedList};
+use crate::meters;
 use crate::publisher::Publisher;
 use crate::settings::Settings;
 
@@ -34,6 +35,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
 pub async fn run_woken(settings: Settings, stop: CancellationToken, wake: Arc<Notify>) -> anyhow::Result<()> {
     let readiness = Readiness::new();
     let observe = Observe::bind(settings.observe.observe_listen, readiness.clone()).await?;
+    meters::describe();
     let mut daemon = Daemon::open(&settings, &readiness).await?;
     let serving = observe.serve(stop.clone());
     let (served, ()) = tokio::join!(serving, daemon.follow(&stop, &wake));

@@ -16,6 +16,7 @@ mod daemon;
 mod glob;
 pub mod manifests;
 mod memory;
+mod meters;
 mod once;
 mod public;
 mod publish;

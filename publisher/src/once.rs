@@ -18,7 +18,7 @@ pub struct OnceArgs {
     /// The service: project/name
     #[arg(value_name = "SERVICE")]
     pub service: ServiceName,
-    /// Git repository; without it and --directory, the api describes the service
+    /// Git repository; without it and --from-directory, the api describes the service
     #[arg(long = "from-git", value_name = "URL", conflicts_with = "from_directory")]
     pub from_git: Option<String>,
     /// Folder of this machine

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{is_due, note_look};
+use crate::meters;
 use crate::publish::{PublishError, Published, status};
 use crate::publisher::Publisher;
 use crate::render::{RenderError, RenderRequest};
@@ -201,14 +202,11 @@ impl Summary {
     /// Counts it for /metrics and the log.
     pub(super) fn record(&self, took: Duration) {
         for (outcome, count) in &self.outcomes {
-            metrics::counter!("windlass_publish_total", "outcome" => *outcome).increment(*count as u64);
+            meters::ended(outcome, *count as u64);
         }
-        metrics::counter!("windlass_publish_content_bytes_total").increment(self.put_bytes);
-        metrics::counter!("windlass_publish_renders_total").increment(self.rendered);
-        metrics::histogram!("windlass_publish_pass_seconds").record(took.as_secs_f64());
+        meters::passed(took, self.put_bytes, self.rendered);
         if self.failed() == 0 {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            metrics::gauge!("windlass_publish_last_success_timestamp_seconds").set(now.as_secs_f64());
+            meters::succeeded();
         }
         tracing::debug!(outcomes = ?self.outcomes, seconds = took.as_secs_f64(), "pass");
     }
