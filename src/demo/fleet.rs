@@ -41,7 +41,7 @@ pub(super) struct Fleet {
     pub(super) workshop: Workshop,
     /// The api as a person asks it.
     pub(super) server: Server,
-    /// What has crossed the wire between the api and all that speak to it.
+    /// What has crossed the wire between the api and its publisher and agents.
     pub(super) crossed: Crossed,
     /// `http://...` of the api, for agents and publisher.
     pub(super) api_url: String,
