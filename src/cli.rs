@@ -20,7 +20,8 @@ use crate::session::{Global, Session};
     after_help = "Exit codes:
   0 ok           1 failed (diff: different; verify: not verified)
   2 usage        3 not allowed      4 not found      5 conflict
-  6 timeout      7 partly done      130 interrupted"
+  6 timeout      7 partly done      130 interrupted
+  For diff a failure is 2, as 1 says that the two differ."
 )]
 pub(crate) struct Cli {
     /// What to do.

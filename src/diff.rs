@@ -9,8 +9,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::content::{ContentArgs, Found, Subject, release_named};
-use crate::exit::Exit;
-use crate::output::{Format, FormatArg, View};
+use crate::exit::{Exit, exit_of};
+use crate::output::{Format, FormatArg, View, is_closed_pipe};
 use crate::render::TreeArgs;
 use crate::session::Session;
 use crate::table::{Table, Tone};
@@ -25,7 +25,7 @@ use unified::{Change, changes};
   windlass diff default/web --path apps/web --renderer kustomize
   windlass diff default/web --to new.tar.zst -o name         # only the objects' names
 
-Exit codes: 0 no difference, 1 different, above 1 failed")]
+Exit codes: 0 no difference, 1 different, 2 failed, above 2 as everywhere")]
 pub(crate) struct Diff {
     /// The service
     #[arg(value_name = "SERVICE", value_parser = service_arg)]
@@ -45,8 +45,18 @@ pub(crate) struct Diff {
 }
 
 impl Diff {
-    /// Does it: exit code 1 when the two differ.
+    /// Does it: exit code 1 when the two differ, and never for a failure (as diff(1) has it).
     pub(crate) async fn run(self, session: &Session) -> Result<Exit> {
+        match self.compare(session).await {
+            Err(error) if exit_of(&error) == Exit::Failed && !is_closed_pipe(&error) => {
+                session.out.error(&error);
+                Ok(Exit::Usage)
+            }
+            ended => ended,
+        }
+    }
+
+    async fn compare(&self, session: &Session) -> Result<Exit> {
         let before = if self.tree.is_given() { "latest" } else { "current" };
         let from = self.side(session, self.from.as_deref().unwrap_or(before)).await?;
         let (name, bundle) = if let Some(tree) = self.tree.render(session, &self.service).await? {

@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Ok,
     /// It failed; for `diff`: the two differ; for `verify`: not verified.
     Failed,
-    /// The command line or a document is not understood.
+    /// The command line or a document is not understood; for `diff` also: it failed.
     Usage,
     /// Who you are is not known here, or may not do this.
     Auth,

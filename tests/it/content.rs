@@ -91,6 +91,21 @@ async fn diff_tells_what_differs_by_object_and_by_exit_code() {
     fleet.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_diff_that_fails_is_not_taken_for_a_difference() {
+    let (fleet, release) = published().await;
+    let user = &fleet.user;
+    user.run("diff web --origin store --path nowhere").await.fails(2, &["there is no folder nowhere"]);
+    user.run("diff web --origin http://127.0.0.1:1").await.fails(2, &["127.0.0.1:1"]);
+    let away = "--server http://127.0.0.1:1 --token-file admin.token";
+    user.run(&format!("diff web --origin store {away}")).await.fails(2, &["cannot reach the api"]);
+    user.run("diff nope --origin store").await.fails(4, &["default/nope"]);
+    let out = user.path("store/v1/o").join(release.strip_prefix("sha256:").unwrap());
+    std::fs::remove_file(out).unwrap();
+    user.run("diff web --origin store").await.fails(2, &["error: "]);
+    fleet.end().await;
+}
+
 #[tokio::test]
 async fn render_checks_as_the_publisher_does() {
     let user = User::new();
