@@ -165,9 +165,7 @@ impl Server {
     }
 
     fn unreachable(&self, error: FetchError) -> anyhow::Error {
-        let exit = if matches!(error.cause, Cause::Timeout(..)) { Exit::Timeout } else { Exit::Failed };
-        Failure::new(exit, format!("cannot reach the api at {}", self.url))
-            .because(error)
+        unreachable(&self.url, error)
             .next("check that windlass-api runs there, and --server or the context")
             .into()
     }
@@ -188,8 +186,14 @@ impl Server {
     }
 }
 
+/// Nobody answers at the api's URL.
+pub(crate) fn unreachable(url: &str, error: FetchError) -> Failure {
+    let exit = if matches!(error.cause, Cause::Timeout(..)) { Exit::Timeout } else { Exit::Failed };
+    Failure::new(exit, format!("cannot reach the api at {url}")).because(error)
+}
+
 /// The exit code that a status stands for.
-fn exit_of(status: StatusCode) -> Exit {
+pub(crate) fn exit_of(status: StatusCode) -> Exit {
     match status.as_u16() {
         401 | 403 => Exit::Auth,
         404 | 410 => Exit::NotFound,

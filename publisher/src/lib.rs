@@ -32,7 +32,7 @@ mod words;
 pub use child::sandbox::Confinement;
 pub use daemon::{run, run_woken};
 pub use glob::Glob;
-pub use once::OnceArgs;
+pub use once::{OnceArgs, OnceError};
 pub use public::NotPublic;
 pub use publish::{PublishError, Published};
 pub use publisher::Publisher;

@@ -3,12 +3,12 @@
 
 use std::path::{Component, Path};
 
-use anyhow::{Context, bail};
 use cdn::ServiceName;
 use cdn::wire::{DirectorySource, GitSource, Newest, Source, WantedService};
 use program::progress::Progress;
 
-use crate::publish::Published;
+use crate::api::ApiError;
+use crate::publish::{PublishError, Published};
 use crate::publisher::Publisher;
 use crate::renderer::RendererArgs;
 
@@ -65,25 +65,44 @@ fn in_full(path: &str) -> String {
     full.map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
+/// Why a service was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum OnceError {
+    /// Neither the command line nor an api describes it.
+    #[error("nothing says where {0} comes from; give --from-git or --from-directory, or --api")]
+    Undescribed(ServiceName),
+    /// The api lists other services.
+    #[error("the api does not want {0}; apply its description first")]
+    NotWanted(ServiceName),
+    /// The api did not give its list.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It was not rendered, or not released.
+    #[error("publish {service}")]
+    Publish {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        #[source]
+        why: PublishError,
+    },
+}
+
 impl Publisher {
     /// Publishes one service, described on the command line or else by the api.
-    pub async fn once(&self, args: &OnceArgs, progress: &dyn Progress) -> anyhow::Result<Published> {
+    pub async fn once(&self, args: &OnceArgs, progress: &dyn Progress) -> Result<Published, OnceError> {
         let wanted = match args.described() {
             Some(wanted) => wanted,
             None => self.described_by_api(&args.service).await?,
         };
-        let service = &wanted.name;
-        self.publish(&wanted, progress).await.with_context(|| format!("publish {service}"))
+        let published = self.publish(&wanted, progress).await;
+        published.map_err(|why| OnceError::Publish { service: wanted.name, why })
     }
 
-    async fn described_by_api(&self, service: &ServiceName) -> anyhow::Result<WantedService> {
-        let Some(api) = &self.api else {
-            bail!("nothing says where {service} comes from; give --from-git or --from-directory, or --api");
-        };
-        let list = api.wanted(None).await?.context("the api lists nothing")?;
-        let mut services = list.wanted.services.into_iter();
-        services
-            .find(|wanted| wanted.name == *service)
-            .with_context(|| format!("the api does not want {service}; apply its description first"))
+    async fn described_by_api(&self, service: &ServiceName) -> Result<WantedService, OnceError> {
+        let api = self.api.as_ref().ok_or_else(|| OnceError::Undescribed(service.clone()))?;
+        let services = api.wanted(None).await?.map(|list| list.wanted.services).unwrap_or_default();
+        let found = services.into_iter().find(|wanted| wanted.name == *service);
+        found.ok_or_else(|| OnceError::NotWanted(service.clone()))
     }
 }

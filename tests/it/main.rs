@@ -6,6 +6,7 @@ mod documents;
 mod fleet;
 mod help;
 mod keys;
+mod publish;
 mod rollout;
 mod secrets;
 mod shown;
