@@ -41,8 +41,9 @@ impl Progress for Bar {
 
     fn finish(&self, what: &str) {
         self.0.finish_and_clear();
+        // Not by the bar: its lines have no end, and the data would follow on this one.
         if !what.is_empty() {
-            self.0.println(clean::line(what));
+            Lines::stderr().finish(&clean::line(what));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fleet::{Fleet, config};
-use crate::user::User;
+use crate::user::{User, WINDLASS};
 
 async fn published() -> (Fleet, String) {
     let fleet = Fleet::start().await;
@@ -121,6 +121,18 @@ async fn render_checks_as_the_publisher_does() {
     assert!(!told.contains("hunter2"), "{told}");
     user.run("render --path app -o name --allow-plain-secret s").await.ok();
     user.run("render --path nowhere").await.fails(1, &["there is no folder nowhere"]);
+}
+
+#[tokio::test]
+async fn on_a_terminal_data_has_lines_of_its_own() {
+    let user = User::new();
+    user.write("app/a.yaml", config("a", "1"));
+    let line = format!("{WINDLASS} render --path app -o name");
+    let mut terminal = tokio::process::Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env_remove("CI");
+    let ran = terminal.current_dir(user.path("")).output().await.unwrap();
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(shown.contains(" kB\r\nConfigMap/_/a\r\n"), "{shown:?}");
 }
 
 #[tokio::test]
