@@ -2,6 +2,8 @@
 //! from an origin is proved as an agent proves it, as far as this person has said whom to trust.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use cdn::document::{Head, Release, Stored};
@@ -10,7 +12,7 @@ use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Bundle, Digest, Key, Limits, ServiceName};
 use clap::Args;
-use origins::{OriginArgs, Origins};
+use origins::{NotFetched, OriginArgs, Origins};
 use program::files;
 use program::progress::Progress;
 
@@ -19,6 +21,9 @@ use crate::get;
 use crate::server::Server;
 use crate::session::Session;
 use crate::trust::{Anchor, RootArg};
+
+/// How often a download says how far it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Where content is read from, and whom it must be signed by.
 #[derive(Args, Clone, Debug)]
@@ -226,10 +231,26 @@ impl Reader {
             stored.digest.short(),
             program::progress::size(stored.length)
         ));
-        let bytes = self.origins.object(&stored.digest, Some(stored.length)).await?;
-        progress.bytes(stored.length, Some(stored.length));
+        let bytes = fetch(&self.origins, stored, progress).await?;
         let signed = TarName { digest: release.bundle, length: release.length };
         Ok(stored.encoding.decode(&bytes, signed, Limits::DEFAULT)?)
+    }
+}
+
+/// An encoding's bytes; tells how many there are while they come.
+async fn fetch(origins: &Origins, stored: &Stored, progress: &dyn Progress) -> Result<Vec<u8>, NotFetched> {
+    let before = origins.bytes_read();
+    let mut fetching = pin!(origins.object(&stored.digest, Some(stored.length)));
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            fetched = &mut fetching => return fetched,
+            _ = look.tick() => {
+                // What is asked for once more counts again.
+                let come = (origins.bytes_read() - before).min(stored.length);
+                progress.bytes(come, Some(stored.length));
+            }
+        }
     }
 }
 
@@ -295,3 +316,6 @@ pub(crate) async fn release_named(session: &Session, service: &ServiceName, text
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
