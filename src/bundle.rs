@@ -35,7 +35,7 @@ pub(crate) enum BundleCommand {
 /// Which bundle.
 #[derive(Args, Debug)]
 struct Which {
-    /// A file (tar, tar.zst, tar.gz), a release's digest, or a service for its latest release
+    /// A file (tar, tar.zst, tar.gz), a release's digest or its first digits, or a service for its latest release
     #[arg(value_name = "FILE|DIGEST|SERVICE", value_parser = Subject::parse)]
     subject: Subject,
     #[command(flatten)]

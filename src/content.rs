@@ -1,6 +1,7 @@
 //! Reading content as an operator: a bundle from a file, or a release from the store's public origins. What comes
 //! from an origin is proved as an agent proves it, as far as this person has said whom to trust.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -10,17 +11,18 @@ use cdn::document::{Head, Release, Stored};
 use cdn::encoding::{Encoding, TarName};
 use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Trust, Verified};
-use cdn::{Bundle, Digest, Key, Limits, ServiceName};
+use cdn::{Bundle, Digest, Key, Limits, ProjectName, ServiceName};
 use clap::Args;
 use origins::{NotFetched, OriginArgs, Origins};
 use program::files;
 use program::progress::Progress;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, exit_of};
 use crate::get;
 use crate::server::Server;
 use crate::session::Session;
 use crate::trust::{Anchor, RootArg};
+use crate::words::{self, Lacking};
 
 /// How often a download says how far it is.
 const LOOK: Duration = Duration::from_millis(100);
@@ -198,6 +200,30 @@ impl Reader {
         Ok(releases.into_iter().find(|release| release.bundle == bundle).map(|release| release.digest))
     }
 
+    /// The release that a name of a service leads to: its latest; where there is no such service, the one of which
+    /// tables show these first digits, its own or its bundle's.
+    async fn release_named(&self, service: &ServiceName) -> Result<Digest> {
+        let digits = service.name();
+        let may_be = words::are_digits(digits) && *service.project() == ProjectName::default();
+        match (self.latest(service).await, &self.server) {
+            (Err(error), Some(server)) if may_be && exit_of(&error) == Exit::NotFound => {
+                let releases = get::releases(server).await?;
+                // Releases may share a bundle: any of them leads to it.
+                let named: BTreeMap<Digest, Digest> = releases
+                    .iter()
+                    .flat_map(|release| [(release.bundle, release.digest), (release.digest, release.digest)])
+                    .collect();
+                let lacking = Lacking {
+                    none: format!("there is no service, release or bundle `{digits}`"),
+                    several: format!("`{digits}` is not one release or bundle"),
+                    next: "see them with `windlass get releases -o wide`",
+                };
+                Ok(words::by_digits(digits, named, |(name, _)| Some(*name), lacking)?.1)
+            }
+            (latest, _) => latest,
+        }
+    }
+
     async fn open(&self, envelope: &[u8], progress: &dyn Progress) -> Result<Found> {
         let release = Envelope::claim::<Release>(envelope).context("this is no release")?;
         if let Some(trust) = &self.trust {
@@ -205,7 +231,7 @@ impl Reader {
                 .with_context(|| format!("the release of {} is not to be believed", release.service))?;
         }
         let tar = self.tar(&release, progress).await?;
-        let name = format!("{} at {}", release.service, crate::words::commit(&release.revision.id));
+        let name = format!("{} at {}", release.service, words::commit(&release.revision.id));
         let found = Found::read(name, tar)?;
         Ok(Found { release: Some(release), verified: self.trust.is_some(), ..found })
     }
@@ -261,7 +287,7 @@ pub(crate) enum Subject {
     File(PathBuf),
     /// A release, or a stored encoding.
     Digest(Digest),
-    /// A service.
+    /// A service, or the first digits of a digest, which are a service's name by form.
     Service(ServiceName),
 }
 
@@ -270,7 +296,7 @@ impl Subject {
     #[expect(clippy::unnecessary_wraps, reason = "clap wants a Result from a value parser")]
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let digest = text.parse().map(Self::Digest);
-        Ok(match (digest, crate::words::service(text)) {
+        Ok(match (digest, words::service(text)) {
             _ if Path::new(text).is_file() => Self::File(PathBuf::from(text)),
             (Ok(digest), _) => digest,
             (Err(_), Ok(service)) => Self::Service(service),
@@ -286,7 +312,7 @@ impl Subject {
             Self::Digest(digest) => args.reader(session).await?.object(*digest, &*progress).await,
             Self::Service(service) => {
                 let reader = args.reader(session).await?;
-                let digest = reader.latest(service).await?;
+                let digest = reader.release_named(service).await?;
                 reader.release(digest, &*progress).await
             }
         };
@@ -312,7 +338,7 @@ pub(crate) async fn release_named(session: &Session, service: &ServiceName, text
             .ok_or_else(|| missing("current"))?),
         digits => {
             let name = service.to_string();
-            crate::words::one_release(digits, &get::releases_of(&server, &name).await?, &name)
+            words::one_release(digits, &get::releases_of(&server, &name).await?, &name)
         }
     }
 }

@@ -20,7 +20,7 @@ use cdn::Digest;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, exit_of};
 use crate::output::{Format, FormatArg, View};
 use crate::server::{Query, Server, escaped};
 use crate::session::Session;
@@ -38,13 +38,14 @@ const WATCH: Duration = Duration::from_secs(2);
   windlass get clusters -l env=production,region!=north -o wide
   windlass get services default/web -o yaml
   windlass get releases default/web --sort-by seq
+  windlass get release 4be1c2d3e4f5
   windlass get holds --cluster site-1
   windlass get clusters -w")]
 pub(crate) struct Get {
     /// What to show
     #[arg(value_name = "NOUN")]
     noun: Noun,
-    /// Only this one; for `releases`: those of this service
+    /// Only this one; for `releases`: those of this service, or the one with this digest or these first digits
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Only clusters with these labels: `env=prod,region in (north,south),!canary`
@@ -251,7 +252,7 @@ impl Get {
             Noun::Releases if name.starts_with("sha256:") || name.starts_with("release/") => {
                 Sheet::of(vec![release(server, name).await?.release], true)
             }
-            Noun::Releases => Sheet::of(releases_of(server, name).await?, false),
+            Noun::Releases => releases_named(server, name).await,
             Noun::Removals | Noun::Holds | Noun::JoinTokens | Noun::Publishers | Noun::Audit => {
                 let mut sheet = self.all(server).await?;
                 sheet.rows.retain(|row| {
@@ -340,6 +341,16 @@ pub(crate) async fn release(server: &Server, name: &str) -> Result<ReleaseDetail
 /// A service's releases, newest first.
 pub(crate) async fn releases_of(server: &Server, service: &str) -> Result<Vec<Release>> {
     server.list(&format!("/v1/services/{}/releases", words::service(service)?), &Query::default()).await
+}
+
+/// A service's releases; where there is no such service, the one release that begins with these digits.
+async fn releases_named(server: &Server, name: &str) -> Result<Sheet> {
+    match releases_of(server, name).await {
+        Err(error) if exit_of(&error) == Exit::NotFound && words::are_digits(name) => {
+            Sheet::of(vec![release(server, name).await?.release], true)
+        }
+        releases => Sheet::of(releases?, false),
+    }
 }
 
 /// The releases of every service.

@@ -75,6 +75,14 @@ pub(crate) fn service(text: &str) -> Result<ServiceName> {
     })
 }
 
+/// Fewer digits of a digest fit too much by chance.
+const ENOUGH: usize = 6;
+
+/// Whether a text may be a digest's first digits, such as tables show. It may also be a name.
+pub(crate) fn are_digits(text: &str) -> bool {
+    text.len() >= ENOUGH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The one among `items` whose digest begins with some digits. `none` and `several` say what is wrong otherwise, and
 /// `next` what to do then.
 pub(crate) fn by_digits<T>(
@@ -83,8 +91,6 @@ pub(crate) fn by_digits<T>(
     digest: impl Fn(&T) -> Option<Digest>,
     what: Lacking<'_>,
 ) -> Result<T> {
-    /// Fewer fit too much by chance.
-    const ENOUGH: usize = 6;
     let hex = digits.strip_prefix("sha256:").unwrap_or(digits);
     let mut fitting =
         items.into_iter().filter(|item| digest(item).is_some_and(|digest| digest.hex().starts_with(hex)));

@@ -22,10 +22,15 @@ async fn a_release_is_shown_from_the_origin_by_service_and_by_digest() {
     let user = &fleet.user;
     let about = user.run(&format!("describe release {} -o json", &release[7..19])).await.json();
     let bundle = about["bundle"].as_str().unwrap();
-    for subject in ["default/web", "web", &release, bundle] {
+    // Tables show the first digits of a digest, and what they show can be given.
+    for subject in ["default/web", "web", &release, bundle, &release[7..19], &bundle[7..19]] {
         let names = user.run(&format!("bundle show {subject} --origin store -o name")).await.ok();
         assert_eq!(names, "ConfigMap/_/a\nPod/_/b\n");
     }
+    user.run("bundle show abcdef012345 --origin store").await.fails(4, &["no service, release or bundle"]);
+    let one = user.run(&format!("get release {} -o name", &release[7..19])).await.ok();
+    assert_eq!(one, format!("release/{release}\n"));
+    user.run("get release abcdef012345").await.fails(4, &["has no release `abcdef012345`"]);
     let yaml = user.run("bundle show web --origin store -o yaml").await.ok();
     assert!(yaml.contains("\n---\n") && yaml.contains("key: \"1\""), "{yaml}");
     let ran = user.run("bundle show web --origin store").await;
