@@ -2,6 +2,7 @@
 //! What is there already and says the same is left alone; what fails does not stop the rest.
 
 mod documents;
+mod imagined;
 mod order;
 mod schema;
 
@@ -23,6 +24,7 @@ use crate::output::{Format, FormatArg, reasons};
 use crate::server::{Server, Terms, escaped};
 use crate::session::Session;
 use documents::{Document, Spec};
+use imagined::Imagined;
 
 /// Make the fleet as documents describe it
 #[derive(Args, Debug)]
@@ -74,10 +76,11 @@ impl Apply {
         let server = session.server()?;
         // One refusal instead of one for each document.
         let _who: Whoami = server.get("/v1/whoami").await?;
+        let mut imagined = if self.dry_run { Some(Imagined::read(&server).await?) } else { None };
         let mut results = Vec::new();
         let mut first_failure = None;
         for document in &documents {
-            let ended = self.one(&server, document).await;
+            let ended = self.one(&server, document, imagined.as_mut()).await;
             results.push(self.tell(session, document, &ended)?);
             if let Err(error) = ended {
                 first_failure.get_or_insert(exit_of(&error));
@@ -124,12 +127,21 @@ impl Apply {
         })
     }
 
-    async fn one(&self, server: &Server, document: &Document) -> Result<Effect> {
-        match &document.spec {
+    async fn one(
+        &self,
+        server: &Server,
+        document: &Document,
+        imagined: Option<&mut Imagined>,
+    ) -> Result<Effect> {
+        let effect = match &document.spec {
             Spec::Source(spec) => self.source(server, &document.path, spec).await,
             Spec::Cluster(change) => self.cluster(server, &document.path, change).await,
             Spec::Service(kind, spec) => self.service(server, &document.path, *kind, spec).await,
+        }?;
+        if let Some(imagined) = imagined.filter(|_| effect != Effect::Unchanged) {
+            imagined.put(document)?;
         }
+        Ok(effect)
     }
 
     async fn source(&self, server: &Server, path: &str, spec: &Place) -> Result<Effect> {

@@ -222,7 +222,7 @@ fn new_removals(
 }
 
 /// A service that depends on itself, by way of others.
-pub(crate) fn cycle(
+pub fn cycle(
     name: &ServiceName,
     depends_on: &[ServiceName],
     others: &BTreeMap<ServiceName, Vec<ServiceName>>,

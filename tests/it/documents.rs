@@ -70,6 +70,36 @@ async fn one_document_that_fails_leaves_the_others_done_and_makes_exit_code_7() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_refuses_what_the_api_would() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    user.write("lost.yaml", document("GlobalService", "lost", SPEC));
+    user.run("apply -f lost.yaml --dry-run")
+        .await
+        .fails(1, &["service/default/lost (lost.yaml:1)", "source/default/here does not exist", "next: "]);
+    user.run("apply -f lost.yaml").await.fails(1, &["has no such source"]);
+    user.write("fleet.yaml", two("/one"));
+    user.run("apply -f fleet.yaml").await.ok();
+    let found = user.run("apply -f lost.yaml --dry-run").await.ok();
+    assert_eq!(found, "service/default/lost created (dry run)\n", "the api has its source");
+    let on = |name: &str, other: &str| {
+        document(
+            "GlobalService",
+            name,
+            &SPEC.replace("source: here", &format!("source: here, dependsOn: [{other}]")),
+        )
+    };
+    user.write("circle.yaml", format!("{}---\n{}", on("a", "b"), on("b", "a")));
+    let ran = user.run("apply -f circle.yaml --dry-run").await;
+    assert_eq!(ran.out, "service/default/a created (dry run)\n");
+    ran.fails(7, &["service/default/b", "comes back to the service itself"]);
+    let ran = user.run("apply -f circle.yaml").await;
+    assert_eq!(ran.out, "service/default/a created\n");
+    ran.fails(7, &["service/default/b", "comes back to the service itself"]);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_longer_than_a_page_is_whole() {
     let fleet = Fleet::start().await;
     let text: Vec<String> =

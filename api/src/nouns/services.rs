@@ -136,7 +136,7 @@ impl Default for Options {
 
 impl ServiceSpec {
     /// The services that it depends on; names were checked when it was put.
-    pub(crate) fn depends_on_names(&self, project: &ProjectName) -> Vec<ServiceName> {
+    pub fn depends_on_names(&self, project: &ProjectName) -> Vec<ServiceName> {
         full_names(&self.depends_on, project)
     }
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use super::queries::{DeleteQuery, ServiceQuery};
+pub use crate::assign::cycle;
 
 use super::page::{Page, rows};
 use crate::app::App;
