@@ -15,11 +15,11 @@ use crate::output::{FormatArg, View, reasons};
 use crate::server;
 use crate::session::Session;
 use crate::table::Table;
-use crate::words::{commit, word};
+use crate::words::{commit, service_arg, word};
 
 /// Publish one service once: render, check, store, sign, register
 #[derive(Args, Debug)]
-#[command(before_help = "Examples:
+#[command(mut_arg("service", |service| service.value_parser(service_arg)), before_help = "Examples:
   windlass publish default/web --from-directory /src/shop --path web --store /srv/windlass --root 1.json --release-key release-default.key --allow allow.toml --cache /tmp/windlass
 
 With all of that in WINDLASS_* variables, and WINDLASS_API to describe the service, the service's name is enough.")]

@@ -31,3 +31,13 @@ async fn what_is_not_published_is_told_by_the_exit_code() {
     );
     fleet.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_a_project_is_of_the_default_one() {
+    let fleet = Fleet::start().await;
+    fleet.describe(&["web"]).await;
+    let release = fleet.publish("web", &BTreeMap::from([("a.yaml", config("a", "1"))])).await;
+    let known = fleet.user.run("get releases default/web -o name").await.ok();
+    assert_eq!(known, format!("release/{release}\n"));
+    fleet.end().await;
+}
