@@ -208,6 +208,9 @@ impl Get {
             Some(name) => self.one(server, name).await?,
             None => self.all(server).await?,
         };
+        if self.selector.is_some() {
+            sheet.empty = "no cluster has these labels; see them with `windlass get clusters -o wide`";
+        }
         if let Some(field) = &self.sort_by {
             sheet.sort(field)?;
         }

@@ -81,6 +81,8 @@ async fn a_filter_and_an_order_are_kept() {
     assert_eq!(names("get clusters --sort-by name -o name").await, "cluster/a\ncluster/b\n");
     assert_eq!(names("get clusters --sort-by joined_at -o name").await, "cluster/b\ncluster/a\n");
     assert_eq!(names("get clusters -l env!=prod -o name").await, "cluster/b\n");
+    let none = fleet.user.run("get clusters -l env=none").await;
+    assert!(none.err.starts_with("no cluster has these labels"), "{none:?}");
     fleet.user.run("get clusters --sort-by nmae").await.fails(2, &["no", "field `nmae`", "the fields are: "]);
     fleet.end().await;
 }
