@@ -10,6 +10,7 @@ use program::files;
 use crate::exit::{Exit, Failure};
 use crate::output::{Format, View};
 use crate::session::Session;
+use crate::table::Look;
 
 /// Where a new credential goes.
 #[derive(Args, Debug)]
@@ -61,6 +62,8 @@ impl Form {
                 session.out.value(&value, self.output)?;
             }
             (Format::Table | Format::Wide, None) => {
+                let look = Look { colour: false, wide: self.output == Format::Wide };
+                session.out.hint(view.table.render(look).trim_end());
                 session.out.hint("the token, shown this once:");
                 session.out.line(token.expose())?;
             }

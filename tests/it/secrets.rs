@@ -51,6 +51,19 @@ async fn a_login_is_tried_first_and_kept_for_this_user_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_comes_alone_and_beside_it_its_id_and_end() {
+    let fleet = Fleet::start().await;
+    let made = fleet.user.run("join-token create").await;
+    let known = fleet.user.run("get join-tokens -o json").await.json();
+    let (id, end) = (&known["items"][0]["id"], &known["items"][0]["expires_at"]);
+    for said in [id, end] {
+        assert!(made.err.contains(said.as_str().unwrap()), "{said} is not said: {made:?}");
+    }
+    assert_eq!(made.ok().lines().count(), 1, "a script finds the token alone");
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contexts_token_is_never_sent_to_another_server() {
     let fleet = Fleet::start().await;
     fleet.user.run("--server http://127.0.0.1:1 whoami").await.fails(3, &["no token for http://127.0.0.1:1"]);
