@@ -121,7 +121,7 @@ impl Apply {
         }
         Ok(match ended {
             Ok(effect) => {
-                json!({ "name": document.id, "effect": effect.to_string(), "dryRun": self.dry_run })
+                json!({ "name": document.id, "effect": effect.to_string(), "dry_run": self.dry_run })
             }
             Err(error) => json!({ "name": document.id, "error": reasons(error) }),
         })

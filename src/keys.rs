@@ -232,7 +232,7 @@ impl Show {
             }
         }
         let value = json!({ "fleet": trust.fleet(), "root": trust.version(), "issued": trust.root().issued,
-            "originHosts": trust.root().origin_hosts, "keys": rows });
+            "origin_hosts": trust.root().origin_hosts, "keys": rows });
         let view = View { table, value, names: vec![trust.fleet().to_string()], empty: "" };
         session.out.hint(&format!("fleet {}, root {}", trust.fleet(), trust.version()));
         session.out.show(&view, self.format.output)?;

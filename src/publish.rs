@@ -111,7 +111,7 @@ fn view(published: &Published) -> View {
     ]);
     let value = json!({
         "service": published.service, "outcome": published.outcome, "commit": published.commit,
-        "release": published.release, "bundle": published.bundle, "putBytes": published.put_bytes,
+        "release": published.release, "bundle": published.bundle, "put_bytes": published.put_bytes,
         "rendered": published.rendered, "registered": published.registered, "warnings": published.warnings,
     });
     View { table, value, names: vec![format!("release/{}", published.release)], empty: "" }

@@ -16,6 +16,8 @@ async fn documents_are_applied_in_order_and_a_second_time_changes_nothing() {
     user.write("fleet/all.yaml", two("/one"));
     let dry = user.run("apply -f fleet --dry-run").await.ok();
     assert_eq!(dry, "source/default/here created (dry run)\nservice/default/web created (dry run)\n");
+    let json = user.run("apply -f fleet --dry-run -o json").await.json();
+    assert_eq!(json["items"][0]["dry_run"], true);
     user.run("get services web").await.fails(4, &["default/web"]);
     assert_eq!(
         user.run("apply -f fleet").await.ok(),
