@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use cdn::Object;
 use clap::{Args, Subcommand};
 use program::files;
+use program::progress::count;
 use serde_json::{Value, json};
 
 use crate::content::{ContentArgs, Found, Subject};
@@ -137,8 +138,9 @@ fn headline(found: &Found) -> String {
         (Some(_), false) => ", release not verified",
         (None, _) => "",
     };
-    let (name, count, bytes) = (&found.name, found.bundle.len(), found.tar.len());
-    format!("{name}: bundle {}, {count} objects, {bytes} bytes as tar{signed}", found.digest())
+    let (name, bytes) = (&found.name, found.tar.len());
+    let objects = count(found.bundle.len() as u64, "object");
+    format!("{name}: bundle {}, {objects}, {bytes} bytes as tar{signed}", found.digest())
 }
 
 impl Extract {

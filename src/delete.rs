@@ -8,6 +8,7 @@ use cdn::ServiceName;
 use cdn::document::RemovalMode;
 use clap::{Args, Subcommand, ValueEnum};
 use program::http::Method;
+use program::progress::count;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -112,16 +113,19 @@ impl DeleteService {
         let read: crate::server::Read<Service> = server.read(&format!("/v1/services/{name}")).await?;
         let running: u64 = read.body.health.values().sum();
         session.out.hint(&format!(
-            "{name} ({}) goes to: {}\n{running} clusters report it; {}.",
+            "{name} ({}) goes to: {}\nReported by {}; {}.",
             crate::words::word(&read.body.kind),
             nouns::targets(&read.body),
+            count(running, "cluster"),
             self.effect()
         ));
         session.confirm(&format!("Delete service {name} from the fleet?")).await?;
         let path = format!("/v1/services/{name}?mode={}", self.word());
         let terms = Terms { if_match: read.etag.as_deref(), idempotency_key: None };
         let deleted: Deleted = server.change(Method::DELETE, &path, None::<&()>, terms).await?;
-        session.out.line(&format!("service/{name} deleted, {} clusters were told", deleted.removals))?;
+        session
+            .out
+            .line(&format!("service/{name} deleted, told to {}", count(deleted.removals, "cluster")))?;
         session.out.hint("see how far they are with `windlass get removals`");
         Ok(Exit::Ok)
     }
@@ -159,9 +163,11 @@ impl DeleteCluster {
         let server = session.server()?;
         let cluster = get::cluster(&server, &self.name).await?.cluster;
         session.out.hint(&format!(
-            "{} ({}) runs {} services. They go on running there, no longer repaired from here; to take them away, \
-             delete them first.",
-            cluster.name, cluster.id, cluster.services
+            "{} ({}) runs {}. What it runs stays there, no longer repaired from here; to take it away, \
+             delete its services first.",
+            cluster.name,
+            cluster.id,
+            count(cluster.services, "service")
         ));
         session.confirm(&format!("Forget cluster {}? Its agent has to join anew.", cluster.name)).await?;
         let path = format!("/v1/clusters/{}", escaped(cluster.id.as_str()));

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use cdn::wire::{DirectorySource, Newest, Renderer, Source, WantedService};
 use cdn::{Bundle, ServiceName};
 use clap::Args;
+use program::progress::count;
 use publisher::allow::Permission;
 use publisher::render::{RenderRequest, Rendered, Workshop, WorkshopSettings};
 use publisher::{Confinement, Glob, RendererArgs};
@@ -66,8 +67,8 @@ impl Render {
         let wanted = wanted(&path, self.service.clone(), maker, namespace)?;
         let rendered = self.tree.bundle(session, wanted).await?;
         print(session, rendered.bundle.objects(), self.output)?;
-        let (count, digest) = (rendered.bundle.len(), rendered.digest);
-        session.out.hint(&format!("bundle {digest}, {count} objects, {} bytes as tar", rendered.tar.len()));
+        let (objects, digest) = (count(rendered.bundle.len() as u64, "object"), rendered.digest);
+        session.out.hint(&format!("bundle {digest}, {objects}, {} bytes as tar", rendered.tar.len()));
         Ok(Exit::Ok)
     }
 }

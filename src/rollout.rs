@@ -9,6 +9,7 @@ use cdn::document::{Health, Sync};
 use cdn::{Digest, ServiceName};
 use clap::{Args, Subcommand};
 use program::http::Method;
+use program::progress::count;
 use program::settings::duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -188,7 +189,8 @@ impl Status {
                 return self.end(done, left, standings.len());
             }
             if told != Some(left) {
-                progress.step(&format!("{} of {} clusters run it", standings.len() - left, standings.len()));
+                let (of, with) = (count(standings.len() as u64, "cluster"), standings.len() - left);
+                progress.step(&format!("{with} of {of} with it"));
                 told = Some(left);
             }
             tokio::time::sleep(LOOK).await;
@@ -202,7 +204,10 @@ impl Status {
         let exit = if self.wait { Exit::Timeout } else { Exit::Failed };
         let what = match of {
             0 => format!("{} has no active target", self.named.service),
-            of => format!("{left} of {of} clusters do not run the release of {} yet", self.named.service),
+            of => {
+                let clusters = count(of as u64, "cluster");
+                format!("{left} of {clusters} without the release of {} yet", self.named.service)
+            }
         };
         Err(Failure::new(exit, what)
             .next("see `windlass get holds` and `windlass describe cluster NAME`")

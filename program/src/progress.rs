@@ -80,6 +80,12 @@ impl<W: Write + Send> Progress for Lines<W> {
     }
 }
 
+/// So many things: `1 object`, `2 objects`.
+pub fn count(of: u64, thing: &str) -> String {
+    let ending = if of == 1 { "" } else { "s" };
+    format!("{of} {thing}{ending}")
+}
+
 /// Bytes as people read them: `512 B`, `1.5 kB`, `13.4 MB`.
 pub fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {

@@ -13,7 +13,7 @@ use cdn::bundle::BundleRefused;
 use cdn::document::Revision;
 use cdn::wire::{Outcome, Renderer, WantedService};
 use cdn::{Bundle, Digest, Limits, json};
-use program::progress::Progress;
+use program::progress::{Progress, count, size};
 use serde_json::json;
 
 use crate::allow::{NotAllowed, Permission};
@@ -150,7 +150,7 @@ impl Workshop {
         let (checked, bundle, tar) = packed.map_err(|panic| RenderError::Broken(panic.to_string()))??;
         let digest = Digest::of(&tar);
         let Checked { warnings, images, .. } = checked;
-        progress.finish(&format!("{} objects, {}", bundle.len(), program::progress::size(tar.len() as u64)));
+        progress.finish(&format!("{}, {}", count(bundle.len() as u64, "object"), size(tar.len() as u64)));
         Ok(Rendered { revision, bundle, tar, digest, warnings, images, key })
     }
 

@@ -9,6 +9,7 @@ use api::routes::releases::Release;
 use cdn::document::Sync;
 use cdn::{Digest, ServiceName};
 use futures::future::try_join_all;
+use program::progress::count;
 
 use super::Demo;
 use super::description::{Description, Tools};
@@ -86,7 +87,8 @@ impl<'o> Acts<'o> {
             ]);
         }
         self.story.line(&indent(&table.render(Look { colour: false, wide: false })))?;
-        self.story.say(&format!("{services} services rendered, packed, signed and stored in {}", time(took)))
+        let rendered = count(services as u64, "service");
+        self.story.say(&format!("{rendered} rendered, packed, signed and stored in {}", time(took)))
     }
 
     async fn join(&mut self, demo: &Demo, session: &Session) -> Result<()> {
@@ -108,10 +110,11 @@ impl<'o> Acts<'o> {
             let pass = status.pass.as_ref().context("a pass was made")?;
             let objects: u64 = pass.services.iter().map(|service| service.objects).sum();
             self.story.say(&format!(
-                "{}: joined, polled, fetched {} from the CDN, verified {} bundles, applied {objects} objects - {} after the start",
+                "{}: joined, polled, fetched {} from the CDN, verified {}, applied {} - {} after the start",
                 site.name,
                 bytes(status.network.content_bytes),
-                pass.services.len(),
+                count(pass.services.len() as u64, "bundle"),
+                count(objects, "object"),
                 time(ready - begun),
             ))?;
         }

@@ -6,6 +6,7 @@ use cdn::encoding::Encoding;
 use cdn::envelope::{Envelope, NotSigned, Role, Signed};
 use cdn::trust::Trust;
 use cdn::{Digest, Limits};
+use program::progress::count;
 use serde_json::Value;
 
 use super::Given;
@@ -159,7 +160,7 @@ impl Judge {
             Err(error) => return Finding { kind: "unknown", why: error.to_string(), ..finding },
         };
         finding.digest = Digest::of(&tar);
-        finding.says = format!("{} objects, {} bytes as tar", bundle.len(), tar.len());
+        finding.says = format!("{}, {} bytes as tar", count(bundle.len() as u64, "object"), tar.len());
         let by = self.releases.iter().find(|release| release.bundle == finding.digest);
         finding.verified = by.is_some();
         finding.why = match by {

@@ -4,6 +4,7 @@ use cdn::document::{Desired, Document, Head, Release, Root, Routes, Set, Values}
 use cdn::envelope::Role;
 use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Digest, ProjectName};
+use program::progress::count;
 
 /// A signed document: whose signature it needs, and what it says.
 pub(super) trait Says: Document {
@@ -35,7 +36,7 @@ impl Says for Release {
     fn says(&self) -> String {
         let (service, revision) = (&self.service, crate::words::commit(&self.revision.id));
         let bundle = self.bundle.short();
-        format!("{service} at {revision} is bundle {bundle} with {} objects", self.objects)
+        format!("{service} at {revision} is bundle {bundle} with {}", count(self.objects, "object"))
     }
 
     fn floors(&self, bytes: &[u8], trust: &Trust) -> Result<(), String> {
@@ -118,7 +119,7 @@ impl Named for Set {
     }
 
     fn summary(&self) -> String {
-        format!("{} services", self.services.len())
+        count(self.services.len() as u64, "service")
     }
 }
 

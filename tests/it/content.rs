@@ -137,7 +137,7 @@ async fn on_a_terminal_data_has_lines_of_its_own() {
     terminal.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env_remove("CI");
     let ran = terminal.current_dir(user.path("")).output().await.unwrap();
     let shown = String::from_utf8(ran.stdout).unwrap();
-    assert!(shown.contains(" kB\r\nConfigMap/_/a\r\n"), "{shown:?}");
+    assert!(shown.contains("1 object, 3.0 kB\r\nConfigMap/_/a\r\n"), "{shown:?}");
 }
 
 #[tokio::test]

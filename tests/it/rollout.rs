@@ -47,7 +47,7 @@ async fn status_waits_no_longer_than_it_was_told() {
     fleet.join("site-1", " --label env=test").await;
     let ran = user.run("rollout status web --wait --timeout 1s").await;
     assert!(ran.out.contains("site-1"), "{ran:?}");
-    ran.fails(6, &["1 of 1 clusters"]);
+    ran.fails(6, &["1 of 1 cluster without"]);
     fleet.end().await;
 }
 
