@@ -179,3 +179,13 @@ pub(crate) fn message(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     message.extend_from_slice(payload);
     message
 }
+
+#[cfg(test)]
+mod tests {
+    /// The example of DSSE's protocol document.
+    #[test]
+    fn a11_what_is_signed_is_what_dsse_says() {
+        let message = super::message("http://example.com/HelloWorld", b"hello world");
+        assert_eq!(message, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+    }
+}

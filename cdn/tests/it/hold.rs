@@ -32,3 +32,21 @@ fn an_approval_covers_exactly_the_objects_that_were_shown() {
     assert_ne!(shown, hold_digest(&ClusterId::random(), &service, Digest::of(b"T"), &[a.clone(), b.clone()]));
     assert_ne!(shown, hold_digest(&me, &service, Digest::of(b"U"), &[a, b]));
 }
+
+/// Computed elsewhere, from the canonical text: an approval that a person gave must mean the same in every version.
+#[test]
+fn the_digest_of_a_hold_is_what_it_always_was() {
+    let cluster = "cl-00000000000000000000000000000001".parse().unwrap();
+    let object = |group: &str, kind: &str, name: &str, uid: &str| {
+        let id = ObjectId {
+            group: group.into(),
+            kind: kind.into(),
+            namespace: Some("web".into()),
+            name: name.into(),
+        };
+        (id, uid.to_owned())
+    };
+    let objects = [object("apps", "Deployment", "b", "u-2"), object("", "ConfigMap", "a", "u-1")];
+    let digest = hold_digest(&cluster, &"default/web".parse().unwrap(), Digest::of(b"bundle"), &objects);
+    assert_eq!(digest.to_string(), "sha256:4ee91e59c35bfa3c978bed485c94b21e5a1a9a7a71fa9a7042c42e11ba062317");
+}
