@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep};
 /// How long an object may take to show: an edge keeps the word that there is nothing for 5 s.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long one look may take: a large object comes over a slow line.
+const LOOK: Duration = Duration::from_mins(2);
 
 /// A URL that agents read the store by.
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ impl PublicOrigin {
         let key = Key::Object(digest);
         let at = format!("{}{key}", self.url);
         let until = Instant::now() + PATIENCE;
-        while let Err(why) = self.read(&at, &key, digest, until).await {
+        while let Err(why) = self.read(&at, &key, digest).await {
             if Instant::now() + PAUSE >= until {
                 return Err(NotPublic { at, why });
             }
@@ -60,9 +62,8 @@ impl PublicOrigin {
         Ok(())
     }
 
-    async fn read(&self, at: &str, key: &Key, digest: Digest, until: Instant) -> Result<(), String> {
-        let left = until.saturating_duration_since(Instant::now());
-        let bounds = Bounds::new(key.max_bytes(), left);
+    async fn read(&self, at: &str, key: &Key, digest: Digest) -> Result<(), String> {
+        let bounds = Bounds::new(key.max_bytes(), LOOK);
         let answer =
             self.client.fetch(Request::get(at), bounds).await.map_err(|why| why.cause.to_string())?;
         if answer.status != StatusCode::OK {
