@@ -7,7 +7,12 @@ use crate::source::SourceError;
 use crate::source::repository::{Protocol, Repository};
 
 /// What git says, what it means, and the next step; the first that fits.
-const KNOWN: [(&str, &str, &str); 15] = [
+const KNOWN: [(&str, &str, &str); 17] = [
+    (
+        "No space left on device",
+        "the cache's disk is full",
+        "make room on it, or name another folder with --cache",
+    ),
     ("Could not resolve host", "its host's name has no address", "check the name, and this machine's DNS"),
     (
         "Could not resolve hostname",
@@ -24,6 +29,12 @@ const KNOWN: [(&str, &str, &str); 15] = [
         "put the key into the credential's known_hosts_file",
     ),
     ("SSL certificate problem", "its certificate is not trusted", "name its authority with --ca-file"),
+    // The same, where git is built with GnuTLS.
+    (
+        "certificate verification failed",
+        "its certificate is not trusted",
+        "name its authority with --ca-file",
+    ),
     (
         "Permission denied",
         "the ssh key is not accepted",
@@ -36,8 +47,8 @@ const KNOWN: [(&str, &str, &str); 15] = [
     ),
     (
         "could not read Username",
-        "it wants a credential",
-        "name one in the allow list's entry: credential = \"...\"",
+        "it wants a credential, or another one",
+        "name one in the allow list's entry: credential = \"...\", or renew its token",
     ),
     ("unadvertised object", "it gives no single commits", "write a branch or a tag"),
     ("returned error: 301", "it has moved", "write the new URL: redirects are not followed"),
@@ -85,4 +96,26 @@ fn first(complaint: &str) -> String {
     let line = complaint.split("; ").find(|line| line.starts_with("fatal:") || line.starts_with("error:"));
     let line = line.unwrap_or(complaint);
     crate::words::safe(line.trim_start_matches("fatal: ").trim_start_matches("error: "), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_leads_to_the_next_step() {
+        let repository: Repository = "https://git.example.com/fleet.git".parse().expect("a repository");
+        for (said, next) in [
+            (
+                "fatal: unable to access 'x': server certificate verification failed. CAfile: none",
+                "--ca-file",
+            ),
+            ("fatal: unable to access 'x': SSL certificate problem: self-signed certificate", "--ca-file"),
+            ("fatal: write error: No space left on device", "--cache"),
+            ("fatal: could not read Username for 'x': terminal prompts disabled", "credential = "),
+        ] {
+            let (_, told) = meaning(&repository, said);
+            assert!(told.contains(next), "{said}: {told}");
+        }
+    }
 }
