@@ -8,6 +8,7 @@ mod corpus;
 mod daemon;
 mod directory;
 mod figures;
+mod forge;
 mod git;
 mod helm;
 mod kustomize;

@@ -8,10 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::bench::{Bay, from_git};
+use crate::forge::tls;
 use crate::repo::write;
 
 /// A server of TLS that answers everything with one text and keeps what it was asked.
@@ -44,12 +43,7 @@ impl Server {
 async fn c2_a_redirect_is_not_followed_and_the_token_stays_with_its_host() {
     program::install_crypto();
     let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let authority = write(folder.path(), "ca.pem", made.cert.pem());
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (acceptor, authority) = tls(folder.path());
     let mut tasks = JoinSet::new();
     let refuse = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned();
     let elsewhere = Server::start(&mut tasks, acceptor.clone(), refuse).await;
