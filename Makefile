@@ -56,4 +56,4 @@ build: ## release binaries of the four programs and the command line
 	@ls -l "$(CARGO_TARGET_DIR)"/release/windlass* "$(CARGO_TARGET_DIR)"/agent/windlass-agent | grep -v '\.d$$'
 
 bench: build parts ## one line a figure, against a named anchor; NAME=poll-304 selects one, TREE=FOLDER is packed as well
-	$(CARGO) run --locked --release --quiet -p bench -- "$(NAME)" $(if $(TREE),"$(TREE)")
+	$(CARGO) run --locked --release --quiet -p bench -- "$(or $(NAME),all)" $(if $(TREE),"$(TREE)")

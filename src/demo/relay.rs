@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 /// The most bytes that are kept: far more than a demo's api ever says.
 const KEPT: usize = 64 << 20;
 
-/// What has crossed the wire, both ways.
+/// What has crossed the wire, both ways: what agents and publisher say to the api and hear. The demo's own client goes
+/// past it, straight to the api.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Crossed(Arc<Mutex<Vec<u8>>>);
 

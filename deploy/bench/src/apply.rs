@@ -13,7 +13,7 @@ use crate::figure::Figure;
 use crate::fleet::{Fleet, PATIENCE, binary, run};
 use crate::usage;
 
-/// Services of four objects each.
+/// Names with four objects each, one of them a Kubernetes Service; all are one service of the fleet.
 const SERVICES: u32 = 100;
 const OBJECTS: u32 = 4 * SERVICES;
 const IDLE: Duration = Duration::from_secs(15);
@@ -119,7 +119,7 @@ async fn writes(cluster: &Cluster) -> Result<f64> {
     Ok(cluster.audit_events().await?.iter().filter(|event| ours(event)).count() as f64)
 }
 
-/// 100 services of four objects: a `ConfigMap`, a `ServiceAccount`, a headless Service, a Deployment without replicas.
+/// A file a name, with four objects: a `ConfigMap`, a `ServiceAccount`, a headless Service, a Deployment without replicas.
 fn write(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).context("make the manifests' folder")?;
     for number in 0..SERVICES {

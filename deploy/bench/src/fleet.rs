@@ -110,8 +110,7 @@ impl Fleet {
         Ok(credentials)
     }
 
-    /// Publishes one folder of plain manifests as the service `default/bench`, to every cluster with the label
-    /// `bench=yes`.
+    /// Publishes one folder of plain manifests as the service `default/bench`, to the cluster `bench`.
     pub(crate) fn publish(&self, manifests: &Path, namespace: &str) -> Result<()> {
         let credential = self.path("publisher-token");
         self.windlass([
