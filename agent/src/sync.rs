@@ -129,11 +129,8 @@ impl Syncer {
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                changed = news.changed() => match changed {
-                    Ok(()) => pace.news(),
-                    // The poll loop has ended; drift is repaired without it until we are told to stop.
-                    Err(_) => tokio::time::sleep(wait).await,
-                },
+                // Once the poll loop has ended there is none; drift is repaired without it until we are told to stop.
+                Ok(()) = news.changed() => pace.news(),
                 () = tokio::time::sleep(wait) => {}
             }
         }
