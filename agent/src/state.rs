@@ -15,14 +15,13 @@
 
 mod bundles;
 mod checked;
+mod roots;
 mod trusted;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cdn::document::{Document, Root};
-use cdn::trust::{RootRefused, Trust};
 use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
 
@@ -155,56 +154,15 @@ impl State {
         checked::write_alone(&self.folder.join(INVENTORY), &inventory.to_bytes())
     }
 
-    /// The chain of roots, as far as its files lead.
-    pub(crate) fn trust(&self, fleet: Digest) -> Result<Option<Trust>, RootRefused> {
-        let Ok(first) = self.root(1) else { return Ok(None) };
-        let mut trust = Trust::begin(fleet, &first)?;
-        while let Some(next) = trust.next_version().and_then(|version| self.root(version).ok()) {
-            match trust.advance(&next) {
-                Ok(next) => trust = next,
-                Err(error) => {
-                    tracing::warn!(%error, "a root on disk is not believed; the newest one is asked for again");
-                    break;
-                }
-            }
-        }
-        Ok(Some(trust))
-    }
-
-    fn root(&self, version: u64) -> io::Result<Vec<u8>> {
-        files::read_bounded(&self.root_file(version), Root::MAX_BYTES as u64)
-    }
-
-    /// Keeps a root that was believed.
-    pub(crate) fn keep_root(&self, version: u64, envelope: &[u8]) -> io::Result<()> {
-        files::write_atomic(&self.root_file(version), envelope, 0o600)
-    }
-
-    fn root_file(&self, version: u64) -> PathBuf {
-        self.folder.join("root").join(format!("{version}.json"))
-    }
-
     /// A small object that is named by its digest: an assignment's envelope, a set, values.
     pub(crate) fn object(&self, digest: Digest) -> Option<Vec<u8>> {
-        let file = self.object_file(digest);
-        let read = |file: PathBuf| {
-            let bytes = files::read_bounded(&file, DOCUMENT_BYTES).ok()?;
-            (Digest::of(&bytes) == digest).then_some(bytes)
-        };
-        let twin = checked::twin(&file);
-        read(file).or_else(|| read(twin))
+        let know = |bytes: Vec<u8>| (Digest::of(&bytes) == digest).then_some(bytes);
+        checked::read_known_either(&self.object_file(digest), know)
     }
 
     /// Keeps a small object.
     pub(crate) fn keep_object(&self, bytes: &[u8]) -> io::Result<()> {
-        let file = self.object_file(Digest::of(bytes));
-        for file in [checked::twin(&file), file] {
-            let there = files::read_bounded(&file, DOCUMENT_BYTES);
-            if there.ok().as_deref() != Some(bytes) {
-                files::write_atomic(&file, bytes, 0o600)?;
-            }
-        }
-        Ok(())
+        checked::write_known(&self.object_file(Digest::of(bytes)), bytes)
     }
 
     /// Removes small objects that nothing names any more.

@@ -9,18 +9,35 @@ use program::files;
 
 use super::Damaged;
 
-/// Replaces a file and its twin. Once the file is there it counts; a twin that cannot be written goes, since what it says
-/// is older now.
+/// Replaces a file and its twin, the twin first: whatever ends us in between, the twin is never the older of the two. One
+/// that cannot be written goes before the file is touched.
 pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
-    write_alone(file, body)?;
     let twin = twin(file);
     if let Err(error) = write_alone(&twin, body) {
         tracing::warn!(file = %twin.display(), %error, "a file has no twin until it is written again");
-        if let Err(error) = files::remove(&twin) {
-            tracing::error!(file = %twin.display(), %error, "an older twin cannot be removed");
+        files::remove(&twin)?;
+    }
+    write_alone(file, body)
+}
+
+/// Replaces a file and its twin by bytes that their readers know without a digest beside them; what holds them already
+/// stays.
+pub(super) fn write_known(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    for file in [twin(file), file.to_owned()] {
+        if read_known(&file).is_none_or(|there| there != bytes) {
+            files::write_atomic(&file, bytes, 0o600)?;
         }
     }
     Ok(())
+}
+
+/// A file, and else its twin: the first of which `know` makes something.
+pub(super) fn read_known_either<T>(file: &Path, know: impl Fn(Vec<u8>) -> Option<T>) -> Option<T> {
+    read_known(file).and_then(&know).or_else(|| read_known(&twin(file)).and_then(&know))
+}
+
+fn read_known(file: &Path) -> Option<Vec<u8>> {
+    files::read_bounded(file, super::DOCUMENT_BYTES).ok()
 }
 
 /// Replaces a file.
@@ -72,4 +89,52 @@ pub(super) fn twin(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".twin");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: u64 = 1 << 10;
+
+    /// Nothing can be written there, nor removed, by whatever user.
+    fn block(path: &Path) {
+        std::fs::create_dir_all(path.join("in the way")).unwrap();
+    }
+
+    fn unblock(path: &Path) {
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    fn either(file: &Path) -> Option<Vec<u8>> {
+        read_either(file, MAX, |body| Ok(body.to_vec())).unwrap_or_default()
+    }
+
+    #[test]
+    fn l4_a_write_that_ends_between_the_two_leaves_no_older_twin() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        block(&file);
+        write(&file, b"1").unwrap_err();
+        assert_eq!(read(&twin(&file), MAX).unwrap().as_deref(), Some(&b"1"[..]), "the twin comes first");
+        unblock(&file);
+        write(&file, b"2").unwrap();
+        for file in [file.clone(), twin(&file)] {
+            assert_eq!(read(&file, MAX).unwrap().as_deref(), Some(&b"2"[..]));
+        }
+    }
+
+    #[test]
+    fn l4_a_twin_that_can_be_neither_written_nor_removed_keeps_its_file_from_becoming_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.json");
+        write(&file, b"1").unwrap();
+        std::fs::remove_file(twin(&file)).unwrap();
+        block(&twin(&file));
+        write(&file, b"2").unwrap_err();
+        assert_eq!(either(&file).as_deref(), Some(&b"1"[..]));
+        unblock(&twin(&file));
+        write(&file, b"2").unwrap();
+        assert_eq!(either(&file).as_deref(), Some(&b"2"[..]));
+    }
 }

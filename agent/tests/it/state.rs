@@ -1,13 +1,14 @@
 //! The state folder: what is damaged is not believed, what is lost is asked for again, and two agents never share it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use agent::{Agent, Settings};
 use axum::http::StatusCode;
 use cdn::document::HoldReason;
 
 use crate::fleet::config;
-use crate::site::{Site, reasons};
+use crate::site::{Running, Site, reasons};
 
 async fn running() -> Site {
     let mut site = Site::new().await;
@@ -53,10 +54,41 @@ async fn a_second_agent_on_the_same_folder_is_refused() {
     site.once().await;
 }
 
+/// Two that share a folder would share its inventory: the removal of one would delete what the other runs.
+#[tokio::test]
+async fn l7_a_second_agent_with_another_state_on_the_same_target_folder_is_refused() {
+    let site = running().await;
+    let mut first = site.start();
+    first.until("running", |status| status.pass.is_some()).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let settings = || Settings { state: elsewhere.path().join("state"), ..site.settings() };
+    let staged = site.target().join(".windlass").join(".staged-1-1");
+    std::fs::write(&staged, "").unwrap();
+    let error = Box::pin(Agent::new(settings()).once()).await.unwrap_err();
+    assert!(format!("{error:#}").contains(".windlass is in use by"), "{error:#}");
+    assert!(Box::pin(Agent::new(settings()).leave()).await.is_err(), "nor does it take the inventory away");
+    assert!(staged.exists());
+    first.stop().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    site.once().await;
+}
+
+/// The default interval is two minutes: whoever waits for that to end is killed before.
+#[tokio::test]
+async fn i12_an_agent_that_is_told_to_stop_stops_at_once_whichever_loop_ends_first() {
+    let site = running().await;
+    for _ in 0..4 {
+        let settings = Settings { sync_interval: Duration::from_mins(10), ..site.settings() };
+        let mut agent = Running::new(settings);
+        agent.until("running", |status| status.pass.is_some()).await;
+        tokio::time::timeout(Duration::from_secs(20), agent.stop()).await.expect("it stops");
+    }
+}
+
 #[tokio::test]
 async fn i2_one_damaged_file_of_what_is_trusted_loses_nothing() {
     for damage in [truncate, edit, |file: &Path| std::fs::write(file, "").unwrap()] {
-        for name in ["trusted.json", "o"] {
+        for name in ["trusted.json", "identity.json", "root/1.json", "o"] {
             let site = running().await;
             let file = site.state().join(name);
             damage(&if name == "o" { only_file(&file) } else { file });
@@ -123,7 +155,9 @@ async fn i2_a_damaged_identity_is_answered_by_its_twin() {
 #[tokio::test]
 async fn i2_a_damaged_root_is_asked_for_again() {
     let site = running().await;
-    edit(&site.state().join("root/1.json"));
+    for file in ["root/1.json", "root/1.json.twin"] {
+        edit(&site.state().join(file));
+    }
     std::fs::write(site.path("web", "a"), "damaged").unwrap();
     let status = site.once().await;
     assert_eq!(site.text("web", "a").as_deref(), Some("2"));
@@ -222,9 +256,12 @@ async fn a_join_whose_answer_was_lost_is_made_again_with_the_same_key_also_after
     let mut site = Site::new().await;
     site.wire.far().loses_joins = true;
     let agent = site.start();
-    while site.wire.far().keys.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let asked = async {
+        while site.wire.far().keys.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await.expect("it asks to join");
     agent.stop().await;
     site.wire.far().loses_joins = false;
     site.fleet.publish("web", &[config("a", "1")]);
