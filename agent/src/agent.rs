@@ -184,9 +184,9 @@ impl Agent {
             }
             TargetArg::Directory(folder) => {
                 let deletes = !self.settings.target_ignores_removal;
-                let directory = Directory::open(folder, deletes)
-                    .with_context(|| format!("open the target folder {}", folder.display()))?;
-                Ok(Target::Directory(directory))
+                let folder = folder.clone();
+                let opened = tokio::task::spawn_blocking(move || Directory::open(&folder, deletes)).await;
+                Ok(Target::Directory(opened.context("open the target folder")??))
             }
         }
     }

@@ -2,7 +2,8 @@
 //! The digest of a file's bytes stands for its UID: an edited file is another one, which is repaired while it is
 //! wanted, and never deleted. Health is unknown.
 //!
-//! What we keep ourselves (which folder this is, the inventory) lies in `.windlass`, where no reader of manifests looks.
+//! What we keep ourselves (which folder this is, the inventory, the lock) lies in `.windlass`, where no reader of manifests
+//! looks.
 
 mod file;
 mod kept;
@@ -16,32 +17,59 @@ use std::time::Duration;
 use cdn::document::HoldReason;
 use cdn::object::is_cluster_scoped;
 use cdn::{Digest, ObjectId, ServiceName};
-use program::files;
+use program::files::{self, Lock, LockError};
 
 use crate::disk::Disk;
 use crate::target::{Address, Applied, Deleted, KindRef, Prepared, Refusal, Seen, Served, Sharded};
 
-/// A folder of manifests.
-#[derive(Clone, Debug)]
+/// A folder of manifests, which nobody else has while it is open.
+#[derive(Debug)]
 pub struct Directory {
-    folder: Arc<Path>,
+    place: Arc<Place>,
     disk: Disk,
     pub(crate) deletes: bool,
+}
+
+/// A folder that is locked, until all work in it has ended.
+#[derive(Debug)]
+struct Place {
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+/// Why a folder cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another agent uses it.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// It cannot be made or read.
+    #[error("target folder {}: {source}; check that it is writable, or name another with --target", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
 }
 
 /// A file of ours is never larger: an object is at most 1 MiB, and spread over lines at most a few times that.
 const FILE_BYTES: u64 = 16 << 20;
 
 impl Directory {
-    /// A folder, made if it is missing. `deletes`: whether its reader takes a removed file as a removed object.
-    pub fn open(folder: &Path, deletes: bool) -> io::Result<Self> {
-        files::create_directory(folder, 0o755)?;
+    /// A folder, made if it is missing. One agent at a time has it: two would share one inventory, and the removal of one
+    /// would delete what the other runs (law L7). `deletes`: whether its reader takes a removed file as a removed object.
+    pub fn open(folder: &Path, deletes: bool) -> Result<Self, OpenError> {
+        let unusable = |source| OpenError::Unusable { folder: folder.to_owned(), source };
+        files::create_directory(folder, 0o755).map_err(unusable)?;
         let kept = folder.join(kept::FOLDER);
-        files::create_directory(&kept, 0o700)?;
+        files::create_directory(&kept, 0o700).map_err(unusable)?;
+        let lock = Lock::acquire(&kept)?;
         for place in [folder, &kept] {
-            files::sweep(place)?;
+            files::sweep(place).map_err(unusable)?;
         }
-        Ok(Self { folder: folder.into(), disk: Disk::new(), deletes })
+        let place = Place { folder: folder.to_owned(), _lock: lock };
+        Ok(Self { place: Arc::new(place), disk: Disk::new(), deletes })
     }
 
     pub(crate) async fn home(&self) -> Result<String, Refusal> {
@@ -124,8 +152,14 @@ impl Directory {
         &self,
         work: impl FnOnce(&Path) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let folder = Arc::clone(&self.folder);
-        self.disk.run(move || work(&folder)).await
+        let place = Arc::clone(&self.place);
+        let work = move || {
+            let done = work(&place.folder);
+            // Before the work counts as ended: the lock goes with the last of these.
+            drop(place);
+            done
+        };
+        self.disk.run(work).await
     }
 
     pub(crate) async fn settled(&self) {

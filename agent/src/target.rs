@@ -126,7 +126,7 @@ impl Target {
     }
 
     /// Claims the target for one agent, or renews the claim where that is due. Answers who else works here, which is
-    /// asked anew each time. A refusal proves nothing. A folder is for one agent by its state's lock and its name.
+    /// asked anew each time. A refusal proves nothing. A folder is claimed by the lock that it is opened with.
     pub async fn claim(&self, claim: &Claim) -> Result<Option<String>, Refusal> {
         match self {
             Self::Kubernetes(kubernetes) => kubernetes.claim(claim).await,
