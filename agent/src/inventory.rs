@@ -3,7 +3,7 @@
 
 mod shards;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cdn::{Digest, ObjectId, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,16 @@ impl Inventory {
     pub(crate) fn forget(&mut self, service: &ServiceName, id: &ObjectId) {
         if let Some(owned) = self.services.get_mut(service) {
             owned.entries.remove(id);
+        }
+    }
+
+    /// Takes in what only an older copy knows. Whether that is still there is seen by looking; a copy that a newer one did
+    /// not know of may be the only one that noted it (law L7).
+    pub(crate) fn widen(&mut self, older: &Self) {
+        let known: BTreeSet<ObjectId> = self.entries().map(|(_, id, _)| id.clone()).collect();
+        for (service, id, entry) in older.entries().filter(|(_, id, _)| !known.contains(id)) {
+            let owned = self.services.entry(service.clone()).or_default();
+            owned.entries.insert(id.clone(), entry.clone());
         }
     }
 

@@ -1,4 +1,5 @@
-//! The inventory's keeping: on disk and in the target, the higher number wins, and what is lost is said.
+//! The inventory's keeping: on disk and in the target, the higher number wins, what only the other copy knows is added, and
+//! what is lost is said.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use cdn::document::HoldReason;
 use crate::held::Held;
 use crate::inventory::Inventory;
 use crate::state::State;
-use crate::target::{Claim, Target};
+use crate::target::{Claim, Refusal, Sharded, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Books {
     trusted: bool,
     at_home: bool,
     pub(super) inventory: Inventory,
+    /// Whether both copies have been read since the claim.
     loaded: bool,
     /// What the copies hold; none where a copy may hold something else.
     on_disk: Option<Inventory>,
@@ -47,8 +49,8 @@ impl Books {
     }
 
     /// Makes sure that this is the right target, that no other agent works on it, and that the inventory is known. What
-    /// is not known of other agents stops nothing (law L1): it is the answer.
-    pub(super) async fn open(&mut self, target: &Target) -> Result<Option<Held>, Held> {
+    /// is not known of other agents, or of the copy in the target, stops no repair (law L1): it is the answer.
+    pub(super) async fn open(&mut self, target: &Target) -> Result<Vec<Held>, Held> {
         if !self.at_home {
             let found = target.home().await.map_err(|refusal| {
                 Held::cluster(refusal.reason, format!("the target does not say which one it is: {refusal}"))
@@ -59,12 +61,18 @@ impl Books {
             }
             self.at_home = true;
         }
-        let doubt = self.claim(target).await?;
+        let mut doubts = Vec::from_iter(self.claim(target).await?);
         if !self.loaded {
-            self.load(target).await?;
-            self.loaded = true;
+            let unread = self.load(target).await?;
+            self.loaded = unread.is_none();
+            doubts.extend(unread);
         }
-        Ok(doubt)
+        Ok(doubts)
+    }
+
+    /// Whether anything may go: with one copy unread, or after a loss, nobody knows all that is ours.
+    pub(super) fn may_delete(&self) -> bool {
+        self.loaded && !self.lost
     }
 
     /// Claims the target. What another agent writes to the inventory meanwhile is read anew once it is gone (law L7).
@@ -84,40 +92,47 @@ impl Books {
         }
     }
 
-    async fn load(&mut self, target: &Target) -> Result<(), Held> {
+    /// Reads both copies. Where the target does not give its own just now, the one on disk does for repair; the answer is
+    /// why, and it is asked again before anything goes, or is written over it.
+    async fn load(&mut self, target: &Target) -> Result<Option<Held>, Held> {
         let here = self.state.with(State::inventory).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the copy of the inventory on disk is not used");
             None
         });
-        let there = match target.load_inventory().await {
-            Ok(Some(kept)) => Inventory::from_shards(&kept).map(Some).map_err(|error| error.to_string()),
-            Ok(None) => Ok(None),
+        let (mut unread, mut damaged) = (None, false);
+        let there = match target.load_inventory().await.and_then(|kept| whole(kept.as_ref())) {
+            Ok(there) => there,
             // What is there and not whole is no inventory; to ask again would make it no better.
-            Err(refusal) if refusal.reason == HoldReason::TrustLost => Err(refusal.message),
-            Err(refusal) if !refusal.retry || here.is_some() => {
-                tracing::warn!(error = %refusal, "the inventory in the target is not used");
-                Ok(None)
+            Err(refusal) if refusal.reason == HoldReason::TrustLost => {
+                tracing::warn!(error = %refusal, "the inventory in the target is damaged and not used");
+                damaged = true;
+                None
             }
+            Err(refusal) if here.is_some() => {
+                unread = Some(cannot_be_read(&refusal));
+                None
+            }
+            Err(refusal) if refusal.retry => return Err(cannot_be_read(&refusal)),
             Err(refusal) => {
-                let message = format!("the inventory cannot be read: {refusal}");
-                return Err(Held::cluster(refusal.reason, message));
+                tracing::warn!(error = %refusal, "the inventory in the target is not used");
+                None
             }
         };
-        let damaged = there.is_err();
-        let there = there.unwrap_or_else(|error| {
-            tracing::warn!(error, "the inventory in the target is damaged and not used");
-            None
-        });
         let found = here.is_some() || there.is_some();
-        let newest = [&here, &there].into_iter().flatten().max_by_key(|inventory| inventory.number);
-        self.inventory = newest.cloned().unwrap_or_default();
+        let mut copies = [&here, &there].map(Option::as_ref);
+        copies.sort_by_key(|copy| copy.map(|inventory| inventory.number));
+        let [older, newer] = copies;
+        self.inventory = newer.cloned().unwrap_or_default();
+        if let Some(older) = older {
+            self.inventory.widen(older);
+        }
         // An inventory without trusted state, or trusted state without an inventory: one of the two was lost.
         self.lost = if self.trusted { !found } else { damaged || !self.inventory.is_empty() };
         if self.lost {
             tracing::warn!("state was lost: nothing is deleted before one clean full pass");
         }
         (self.on_disk, self.in_target) = (here, there);
-        Ok(())
+        Ok(unread)
     }
 
     /// Writes the inventory to disk and to the target where they hold another one. One copy is enough to go on; the
@@ -127,17 +142,19 @@ impl Books {
             copy.as_ref().is_some_and(|copy| copy.services == now.services)
         };
         let (disk, cluster) = (same(&self.on_disk, &self.inventory), same(&self.in_target, &self.inventory));
-        if disk && cluster {
-            return Saved { copies: 2, held: Vec::new() };
+        // What has not been read is not written over.
+        let may_write = self.loaded && !cluster;
+        if disk && !may_write {
+            return Saved { copies: 1 + usize::from(cluster), held: Vec::new() };
         }
         let copies = [&self.on_disk, &self.in_target];
         let last = copies.into_iter().flatten().map(|copy| copy.number).max().unwrap_or(0);
         self.inventory.number = self.inventory.number.max(last) + 1;
-        let mut saved = Saved { copies: 0, held: Vec::new() };
+        let mut saved = Saved { copies: usize::from(cluster), held: Vec::new() };
         if self.save_on_disk(&mut saved).await {
             saved.copies += 1;
         }
-        if cluster || self.save_in_target(target, &mut saved).await {
+        if may_write && self.save_in_target(target, &mut saved).await {
             saved.copies += 1;
         }
         saved
@@ -173,6 +190,16 @@ impl Books {
             }
         }
     }
+}
+
+/// The inventory of a target's copy, if that is whole.
+fn whole(kept: Option<&Sharded>) -> Result<Option<Inventory>, Refusal> {
+    let read = kept.map(Inventory::from_shards).transpose();
+    read.map_err(|error| Refusal::lasting(HoldReason::TrustLost, error.to_string()))
+}
+
+fn cannot_be_read(refusal: &Refusal) -> Held {
+    Held::cluster(refusal.reason, format!("the inventory cannot be read: {refusal}"))
 }
 
 /// What came of saving.

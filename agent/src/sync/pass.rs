@@ -18,8 +18,8 @@ use crate::wanted::Wanted;
 impl Syncer {
     pub(super) async fn attempt(&mut self, wanted: &Wanted, news: News) -> Outcome {
         let until = Instant::now() + self.bounds.pass;
-        let doubt = match self.books.open(&self.target).await {
-            Ok(doubt) => doubt,
+        let doubts = match self.books.open(&self.target).await {
+            Ok(doubts) => doubts,
             Err(held) => return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held)),
         };
         if let Err(held) = self.search(wanted).await {
@@ -27,8 +27,9 @@ impl Syncer {
         }
         let mut plan = self.plan(wanted).await;
         // A server that is away has said so already; that its Lease cannot be read either is the same cause.
-        let is_away = plan.held.iter().any(|held| held.reason == HoldReason::ApiServerUnreachable);
-        plan.held.extend(doubt.filter(|_| !is_away));
+        if !plan.held.iter().any(|held| held.reason == HoldReason::ApiServerUnreachable) {
+            plan.held.extend(doubts);
+        }
         self.write_down(wanted, &mut plan);
         let mut done = Done::default();
         self.make_room(&mut plan, &mut done).await;
@@ -89,8 +90,8 @@ impl Syncer {
         let observed = self.target.observe(&addresses).await;
         let definitions = plan::doubtful_definitions(wanted, &wishes, inventory);
         let uses = self.target.uses(&definitions, wanted.fleet).await;
-        let rails =
-            Rails { budget: self.budget, abilities: self.target.abilities(), may_delete: !self.books.lost };
+        let (abilities, may_delete) = (self.target.abilities(), self.books.may_delete());
+        let rails = Rails { budget: self.budget, abilities, may_delete };
         let input = Input {
             wanted,
             wishes: &wishes,

@@ -105,6 +105,61 @@ async fn f22_a_pass_that_looked_at_nothing_is_no_clean_one() {
     assert_eq!(outcome.removed, [named("gone")]);
 }
 
+/// Whoever reads an older copy of its own, and the newer one not, must not write over that (law L7).
+#[tokio::test]
+async fn l7_an_inventory_that_cannot_be_read_just_now_is_neither_guessed_nor_written_over() {
+    let bench = Bench::new();
+    let mut world = World::new();
+    let mut syncer = bench.syncer().await;
+    world.set("web", [config("a", "1")]);
+    pass(&mut syncer, &world).await;
+    let older = bench.folder.path().join("state/inventory.json");
+    let kept = std::fs::read(&older).unwrap();
+    world.set("web", [config("a", "1"), config("b", "1")]);
+    pass(&mut syncer, &world).await;
+    drop(syncer);
+    std::fs::write(&older, kept).unwrap();
+    let index = bench.folder.path().join("target/.windlass/inventory");
+    let newer = std::fs::read(&index).unwrap();
+    std::fs::remove_file(&index).unwrap();
+    std::fs::create_dir(&index).unwrap();
+
+    let mut syncer = bench.syncer().await;
+    world.set("web", [config("a", "1"), config("c", "1")]);
+    std::fs::write(bench.path("a"), "damaged").unwrap();
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(outcome.held.iter().any(|held| held.message.contains("inventory cannot be read")), "{outcome:?}");
+    assert_ne!(std::fs::read(bench.path("a")).unwrap(), b"damaged", "what runs is repaired all the same");
+    assert!(bench.path("b").exists(), "nothing goes before all that is ours is known");
+    assert!(bench.path("c").exists(), "the copy on disk has noted it");
+    assert!(index.is_dir());
+
+    std::fs::remove_dir(&index).unwrap();
+    std::fs::write(&index, newer).unwrap();
+    world.set("web", [config("a", "1")]);
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(outcome.held.is_empty(), "{outcome:?}");
+    assert!(!bench.path("b").exists(), "the copy in the target knew that it is ours");
+    assert!(!bench.path("c").exists(), "and the one on disk what was made meanwhile");
+}
+
+#[tokio::test]
+async fn i12_the_loop_stops_at_once_though_nobody_brings_news_any_more() {
+    let bench = Bench::new();
+    let (sender, news) = watch::channel(None);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = bench.syncer().await.run(news, stop.clone());
+    let stopping = async move {
+        drop(sender);
+        // It has noticed by now.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.cancel();
+    };
+    let both = async { tokio::join!(Box::pin(running), stopping).0 };
+    let ended = tokio::time::timeout(Duration::from_secs(20), both).await;
+    ended.expect("not after an interval").unwrap();
+}
+
 #[tokio::test]
 async fn l1_what_runs_is_not_taken_back_by_passes_that_have_only_an_older_release() {
     let bench = Bench::new();
