@@ -39,6 +39,13 @@ impl Problems {
         self.words.clear();
     }
 
+    /// What is said of answers that have all been older for long: somebody rolls the fleet back.
+    fn rollback(&self, now: Instant) -> Option<Held> {
+        let message = "every answer of the last ten minutes was older than what is believed";
+        let is_long = self.older.is_some_and(|since| now.duration_since(since) >= OLDER_FOR);
+        is_long.then(|| Held::cluster(HoldReason::RollbackRefused, message))
+    }
+
     fn text(&self) -> String {
         self.poll.as_ref().map_or_else(|| self.words.clone(), |held| held.message.clone())
     }
@@ -67,10 +74,7 @@ impl Poller {
             let message = format!("the assignment expired at {}", snapshot.desired().expires);
             holds.push(Held::cluster(HoldReason::Stale, message));
         }
-        if self.problems.older.is_some_and(|since| since.elapsed() >= OLDER_FOR) {
-            let message = "every answer of the last ten minutes was older than what is believed";
-            holds.push(Held::cluster(HoldReason::RollbackRefused, message));
-        }
+        holds.extend(self.problems.rollback(Instant::now()));
         holds
     }
 
@@ -82,5 +86,22 @@ impl Poller {
             self.problems.unwritable = Some(Held::cluster(HoldReason::StateUnwritable, message));
         }
         written.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a2_nothing_but_older_answers_for_ten_minutes_is_a_hold_until_one_is_not() {
+        let begun = Instant::now();
+        let mut problems = Problems { older: Some(begun), ..Problems::default() };
+        let reason = |problems: &Problems, after| problems.rollback(begun + after).map(|held| held.reason);
+        let stale_edge = OLDER_FOR.checked_sub(Duration::from_secs(1)).unwrap();
+        assert_eq!(reason(&problems, stale_edge), None);
+        assert_eq!(reason(&problems, OLDER_FOR), Some(HoldReason::RollbackRefused));
+        problems.answered();
+        assert_eq!(reason(&problems, OLDER_FOR), None);
     }
 }

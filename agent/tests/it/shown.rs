@@ -45,7 +45,7 @@ async fn l13_what_is_in_the_way_is_shown_where_an_operator_looks() {
     let mut site = Site::new().await;
     site.fleet.publish("web", &[config("a", "1")]);
     site.wire.serve(site.fleet.assign(&site.wire.cluster));
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = testbed::free_port().unwrap();
     let mut settings: Settings = site.settings();
     settings.observe.observe_listen = Listen::At(([127, 0, 0, 1], port).into());
     let mut running = Running::new(settings);

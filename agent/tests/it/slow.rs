@@ -1,5 +1,7 @@
 //! Origins that are slow, endless or away, and an api that wants to be left alone: what runs, and what is asked, goes on.
 
+use std::time::Duration;
+
 use agent::Settings;
 use axum::http::StatusCode;
 use cdn::Digest;
@@ -82,13 +84,16 @@ async fn a7_a_download_that_newer_assignments_name_too_goes_on_where_it_is() {
     assign(&mut site);
     let mut agent = Running::new(settings);
     let mut rounds = 0;
-    while site.text("web", "b").as_deref() != Some(&big) {
-        rounds += 1;
-        assign(&mut site);
-        let seq = site.fleet.seq;
-        let text = || site.text("web", "b").is_some();
-        agent.until("accepted", |status| status.network.seq == seq || text()).await;
-    }
+    let arriving = async {
+        while site.text("web", "b").as_deref() != Some(&big) {
+            rounds += 1;
+            assign(&mut site);
+            let seq = site.fleet.seq;
+            let text = || site.text("web", "b").is_some();
+            agent.until("accepted", |status| status.network.seq == seq || text()).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), arriving).await.expect("it arrives");
     assert!(rounds > 2, "only {rounds} newer assignments while it was on its way");
     let sent = edge.proxy.traffic().bytes_out;
     assert!(sent < 2 * length, "{sent} bytes for one object of {length}");

@@ -72,7 +72,6 @@ async fn a2_an_older_assignment_is_not_taken_also_after_a_restart() {
         assert!(status.network.problem.contains("older"), "{}", status.network.problem);
         assert_eq!(site.wire.report().seq, site.fleet.seq, "the server sees the newer one");
     }
-    // The trusted file is the floor's one home; damage falls back to the one before it and never below.
     let status = site.assign().await;
     assert_eq!(status.network.problem, "");
 }

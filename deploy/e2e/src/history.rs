@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::programs::top;
 use crate::repository::{Repository, example};
@@ -22,8 +22,11 @@ pub struct History {
     pub commits: Vec<String>,
 }
 
+/// So many are in the bundle.
+const COMMITS: usize = 41;
+
 impl History {
-    /// 41 commits of kube-prometheus, if they lie beside the checkout; else [`Self::of_the_example`].
+    /// The 41 commits of kube-prometheus, if they lie beside the checkout; else [`Self::of_the_example`].
     pub async fn found() -> Result<Self> {
         match bundle() {
             Some(bundle) => Self::of_kube_prometheus(&bundle).await,
@@ -34,6 +37,12 @@ impl History {
     async fn of_kube_prometheus(bundle: &Path) -> Result<Self> {
         let repository = Repository::of_bundle(bundle).await?;
         let commits = repository.commits().await?;
+        ensure!(
+            commits.len() == COMMITS,
+            "{} has {} commits, not {COMMITS}",
+            bundle.display(),
+            commits.len()
+        );
         let secrets = ["alertmanager-main", "grafana-config", "grafana-datasources"];
         let secrets = secrets.map(|name| format!("monitoring/{name}")).to_vec();
         let namespace = "monitoring".to_owned();

@@ -5,7 +5,7 @@
 //! [`Site`] is an agent with its target. A [`Repository`] is where manifests come from. Between any two programs
 //! stands a [`Wire`]: it counts and keeps what is said, and lies when told to.
 //!
-//! Nothing here sleeps for a fixed time: [`until`] waits for what is to happen, and says what happened instead.
+//! Nothing here sleeps in the hope that something has happened by then: [`until`] waits for what is to happen, and says what happened instead.
 
 mod command;
 mod content;

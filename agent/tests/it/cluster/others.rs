@@ -1,5 +1,7 @@
 //! Others that write, scale, or stand in the way.
 
+use std::time::Duration;
+
 use agent::{Agent, Settings};
 use anyhow::{Context as _, Result};
 use cdn::document::HoldReason;
@@ -134,20 +136,23 @@ async fn f9_a_webhook_that_hangs_takes_its_objects_time_and_nobody_elses() -> Re
         let args = ["create", "--dry-run=server", "--request-timeout=1s", "-f", "-"];
         bench.cluster.kubectl_with(&probe, &args).await
     };
-    while probes().await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    let heeded = async {
+        while probes().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), heeded).await.context("the webhook is never asked")?;
     let mut objects: Vec<_> = (0..10).map(|n| hanging(&format!("h{n}"))).collect();
     objects.extend([bench.config("z", "1"), bench.deployment("web", 0)]);
     bench.site.fleet.publish("web", &objects);
     bench.site.fleet.publish("other", &[bench.config("c", "1")]);
     let envelope = bench.site.fleet.assign(&bench.site.wire.cluster);
     bench.site.wire.serve(envelope);
-    let second = std::time::Duration::from_secs(1);
-    // Two objects at once, a second each: a whole pass has no time for ten of them, and the one that comes last by its
+    let second = Duration::from_secs(1);
+    // Two objects at once, two seconds each: a whole pass has no time for ten of them, and the one that comes last by its
     // name is made all the same.
     let settings =
-        Settings { request_timeout: second, pass_time: 4 * second, concurrency: 2, ..bench.settings() };
+        Settings { request_timeout: 2 * second, pass_time: 8 * second, concurrency: 2, ..bench.settings() };
     let status = Box::pin(Agent::new(settings).once()).await?;
     assert_eq!(reasons(&status), [HoldReason::ApplyFailed; 10]);
     assert!(
