@@ -20,7 +20,7 @@ use cdn::{Digest, ObjectId, ServiceName};
 use program::files::{self, Lock, LockError};
 
 use crate::disk::Disk;
-use crate::target::{Address, Applied, Deleted, KindRef, Prepared, Refusal, Seen, Served, Sharded};
+use crate::target::{Address, Applied, Deleted, KindRef, Marked, Prepared, Refusal, Seen, Served, Sharded};
 
 /// A folder of manifests, which nobody else has while it is open.
 #[derive(Debug)]
@@ -105,8 +105,9 @@ impl Directory {
         self.with(look).await.unwrap_or_default()
     }
 
-    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Vec<(ServiceName, Address)>, Refusal> {
-        self.with(move |folder| file::marked(folder, fleet)).await
+    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
+        let objects = self.with(move |folder| file::marked(folder, fleet)).await?;
+        Ok(Marked { objects, unseen: Vec::new() })
     }
 
     pub(crate) async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {

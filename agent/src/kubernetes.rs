@@ -1,7 +1,7 @@
 //! The Kubernetes target: server-side apply, discovery by kind, health by kstatus rules.
 //!
 //! In reading order: `api` (the one way to the server) and `trouble`; `resource` and `served` (what is served, proved);
-//! `observe`, `list`, `live`, `health`, `uses` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
+//! `observe`, `list`, `live`, `health`, `uses`, `search` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
 //! `release`; `refusal` and `scrub` (saying why not); `inventory_store`; `lease` (one agent at
 //! a time).
 
@@ -22,6 +22,7 @@ mod release;
 mod resource;
 mod rewrite;
 mod scrub;
+mod search;
 mod served;
 mod trouble;
 mod uses;
@@ -34,8 +35,8 @@ use cdn::{Digest, ObjectId, ServiceName};
 use tokio::sync::Mutex;
 
 use crate::target::{
-    Address, Applied, Claim, Deleted, KindRef, KubernetesSettings, Prepared, Refusal, Seen, Served, Sharded,
-    Uses,
+    Address, Applied, Claim, Deleted, KindRef, KubernetesSettings, Marked, Prepared, Refusal, Seen, Served,
+    Sharded, Uses,
 };
 use api::{ApiServer, Ask};
 use glances::Glances;
@@ -144,6 +145,11 @@ impl Kubernetes {
             uses.insert(definition.id.clone(), found);
         }
         uses
+    }
+
+    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
+        let found = search::marked(&self.api, fleet).await;
+        found.map_err(|trouble| Refusal::passing(HoldReason::ApplyFailed, trouble.to_string()))
     }
 
     pub(crate) async fn delete(

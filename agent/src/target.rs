@@ -16,6 +16,7 @@ use cdn::{Digest, Object, ObjectId, ServiceName};
 
 pub(crate) use mark::MANAGER_PREFIX;
 pub use mark::{ADOPTED, OWNER, OwnerMark, field_manager};
+pub(crate) use seen::Marked;
 pub use seen::{Address, Applied, Deleted, Finish, KindRef, Live, Seen, Served, Uses};
 
 use crate::directory::Directory;
@@ -173,13 +174,9 @@ impl Target {
         }
     }
 
-    /// What carries our mark, for one that has no inventory any more (FAULTS F22). A cluster, whose kinds nobody can name
-    /// without one, is not searched.
-    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Vec<(ServiceName, Address)>, Refusal> {
-        match self {
-            Self::Kubernetes(_) => Ok(Vec::new()),
-            Self::Directory(directory) => directory.marked(fleet).await,
-        }
+    /// What carries our mark, for one that has no inventory any more (FAULTS F22).
+    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
+        each!(self, target => target.marked(fleet))
     }
 
     /// Makes one object so.

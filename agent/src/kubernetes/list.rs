@@ -1,11 +1,39 @@
-//! One page of a list, item by item: a page as bytes and one item as a value are in memory, not a page as values.
+//! Lists, item by item: a page as bytes and one item as a value are in memory, not a page as values.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::api::{ApiServer, Ask};
+use super::resource::{Resource, segment};
 use super::trouble::Trouble;
+
+/// Objects on one page of metadata, and the most of a kind that are shown.
+const PAGE: usize = 500;
+const MOST: usize = 20_000;
+
+/// Shows the metadata of every object of a kind, whatever its namespace; says whether that were all.
+pub(super) async fn walk(
+    api: &ApiServer,
+    resource: &Resource,
+    mut item: impl FnMut(&Value),
+) -> Result<bool, Trouble> {
+    let (mut seen, mut next) = (0, String::new());
+    loop {
+        let path = format!("{}?limit={PAGE}&continue={}", resource.collection(None), segment(&next));
+        let answer = api.send(Ask::list(path).metadata_only(true)).await?;
+        let more = read_page(&answer.body, |object| {
+            seen += 1;
+            item(object);
+        })?;
+        match more {
+            None => return Ok(true),
+            Some(_) if seen >= MOST => return Ok(false),
+            Some(token) => next = token,
+        }
+    }
+}
 
 /// Shows each item, and returns the token of the next page. A page that is not a list at all - an aggregated API that is
 /// broken answers with nothing (FAULTS F2) - is trouble, not an empty list.

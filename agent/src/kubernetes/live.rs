@@ -1,6 +1,6 @@
 //! From what the API server returns to [`Live`].
 
-use cdn::ObjectId;
+use cdn::{Digest, ObjectId, ServiceName};
 use serde_json::Value;
 
 use super::{health, ownership};
@@ -39,4 +39,11 @@ pub(super) fn identity(of: &ObjectId, object: &Value) -> Option<ObjectId> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let namespace = text("/metadata/namespace");
     Some(ObjectId { namespace, name: text("/metadata/name")?, ..of.clone() })
+}
+
+/// Which object it is, and the service of this fleet that owns it, by its mark.
+pub(super) fn owner(of: &ObjectId, object: &Value, fleet: Digest) -> Option<(ObjectId, ServiceName)> {
+    let id = identity(of, object)?;
+    let service = live(&id, object)?.owner?.owner_of(&id, fleet)?.clone();
+    Some((id, service))
 }

@@ -35,6 +35,12 @@ impl Resource {
         Some(format!("{}/{}", self.collection(id.namespace.as_deref()), segment(&id.name)))
     }
 
+    /// An identity of this kind without a name: the items of a list, which say no kind, are read by it.
+    pub(super) fn nameless(&self) -> ObjectId {
+        let KindRef { group, kind, .. } = self.kind.clone();
+        ObjectId { group, kind, namespace: None, name: String::new() }
+    }
+
     /// Whether a repair and its health need no more than the metadata: kinds that have no status. Secrets are among them,
     /// so that their content never comes here.
     pub(super) fn metadata_only(&self) -> bool {

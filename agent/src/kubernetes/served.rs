@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::api::{ApiServer, Ask};
 use super::resource::{Resource, version_path};
+use super::trouble::Trouble;
 use crate::target::{KindRef, Served};
 use evidence::{Document, Registration};
 use judge::{Evidence, judge};
@@ -76,6 +77,19 @@ pub(super) async fn served(
         definitions: definitions.as_deref().map_err(String::as_str),
     };
     kinds.iter().map(|kind| (kind.clone(), judge(kind, &evidence))).collect()
+}
+
+/// Every kind that is served, once each: in its group's preferred version, where that has it.
+pub(super) async fn all(api: &ApiServer) -> Result<Vec<Resource>, Trouble> {
+    let versions = evidence::versions(api).await?;
+    let documents = documents(api, versions.iter().cloned().collect()).await;
+    let mut kinds: BTreeMap<(String, String), Resource> = BTreeMap::new();
+    for resource in versions.iter().filter_map(|version| documents.get(version)).flat_map(Document::resources)
+    {
+        let KindRef { group, kind, .. } = &resource.kind;
+        kinds.entry((group.clone(), kind.clone())).or_insert_with(|| resource.clone());
+    }
+    Ok(kinds.into_values().collect())
 }
 
 /// Waits until each kind is served in just its version, at most `within`.

@@ -6,17 +6,13 @@ use std::collections::BTreeMap;
 use cdn::{Digest, ObjectId, ServiceName};
 use serde_json::Value;
 
-use super::api::{ApiServer, Ask};
-use super::list::read_page;
-use super::live::{identity, live};
+use super::api::ApiServer;
+use super::list::walk;
+use super::live::owner;
 use super::observe::fetch;
-use super::resource::{Resource, segment};
+use super::resource::Resource;
 use super::trouble::Trouble;
 use crate::target::{KindRef, Uses};
-
-/// Objects on one page of metadata, and the most that are counted.
-const PAGE: usize = 500;
-const MOST: usize = 20_000;
 
 /// The objects of a definition's kind, counted by owner.
 pub(super) async fn uses(api: &ApiServer, resource: &Resource, definition: &ObjectId, fleet: Digest) -> Uses {
@@ -31,7 +27,7 @@ pub(super) async fn uses(api: &ApiServer, resource: &Resource, definition: &Obje
     };
     match count(api, &kind, fleet).await {
         Ok(Some(owners)) => Uses::Known { kind: kind.kind.kind, owners },
-        Ok(None) => Uses::Unknown(format!("there are more than {MOST} objects of its kind")),
+        Ok(None) => Uses::Unknown("there are too many objects of its kind to look at".to_owned()),
         Err(trouble) => Uses::Unknown(trouble.to_string()),
     }
 }
@@ -42,31 +38,14 @@ async fn count(
     resource: &Resource,
     fleet: Digest,
 ) -> Result<Option<BTreeMap<Option<ServiceName>, usize>>, Trouble> {
-    let of = ObjectId {
-        group: resource.kind.group.clone(),
-        kind: resource.kind.kind.clone(),
-        namespace: None,
-        name: String::new(),
-    };
-    let (mut owners, mut seen, mut next) = (BTreeMap::new(), 0, String::new());
-    loop {
-        let path = format!("{}?limit={PAGE}&continue={}", resource.collection(None), segment(&next));
-        let answer = api.send(Ask::list(path).metadata_only(true)).await?;
-        let more = read_page(&answer.body, |object| {
-            seen += 1;
-            *owners.entry(owner(&of, object, fleet)).or_insert(0) += 1;
-        })?;
-        match more {
-            None => return Ok(Some(owners)),
-            Some(_) if seen >= MOST => return Ok(None),
-            Some(token) => next = token,
-        }
-    }
-}
-
-fn owner(of: &ObjectId, object: &Value, fleet: Digest) -> Option<ServiceName> {
-    let id = identity(of, object)?;
-    live(&id, object)?.owner?.owner_of(&id, fleet).cloned()
+    let of = resource.nameless();
+    let mut owners = BTreeMap::new();
+    let all = walk(api, resource, |object| {
+        let owner = owner(&of, object, fleet).map(|(_, service)| service);
+        *owners.entry(owner).or_insert(0) += 1;
+    })
+    .await?;
+    Ok(all.then_some(owners))
 }
 
 /// The kind that a definition makes, in a version that is served, once it is established.

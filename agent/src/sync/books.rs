@@ -12,7 +12,7 @@ use crate::target::{Claim, Refusal, Sharded, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts of a start")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a start")]
 pub(super) struct Books {
     state: Arc<State>,
     /// The target that the state on disk belongs to.
@@ -30,6 +30,8 @@ pub(super) struct Books {
     in_target: Option<Inventory>,
     /// Until one clean full pass nothing is deleted.
     pub(super) lost: bool,
+    /// Whether every kind has been looked through for our marks.
+    pub(super) searched: bool,
 }
 
 impl Books {
@@ -45,6 +47,7 @@ impl Books {
             on_disk: None,
             in_target: None,
             lost: false,
+            searched: false,
         }
     }
 

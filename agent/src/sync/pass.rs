@@ -23,7 +23,7 @@ impl Syncer {
             Err(held) => return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held)),
         };
         if let Err(held) = self.search(wanted).await {
-            return Outcome::failed(wanted.seq, held);
+            return Outcome::failed(wanted.seq, self.silence().await.unwrap_or(held));
         }
         let mut plan = self.plan(wanted).await;
         // A server that is away has said so already; that its Lease cannot be read either is the same cause.
@@ -64,19 +64,25 @@ impl Syncer {
     /// With no inventory anywhere, takes in what carries our mark: what is no longer declared is not forgotten. A mark
     /// is no proof of what was applied, so it goes only with a yes (law L6).
     async fn search(&mut self, wanted: &Wanted) -> Result<(), Held> {
-        if self.books.inventory != Inventory::default() {
+        if self.books.searched || self.books.inventory != Inventory::default() {
             return Ok(());
         }
         let found = self.target.marked(wanted.fleet).await.map_err(|refusal| {
             Held::cluster(refusal.reason, format!("what is ours cannot be looked for: {refusal}"))
         })?;
-        for (service, address) in &found {
+        for (service, address) in &found.objects {
             self.books.inventory.find(service, address);
         }
-        if !found.is_empty() {
-            tracing::warn!(objects = found.len(), "the inventory is lost; it is built anew from our marks");
+        if !found.objects.is_empty() {
+            let objects = found.objects.len();
+            tracing::warn!(objects, "the inventory is lost; it is built anew from our marks");
             self.books.lost = true;
         }
+        if !found.unseen.is_empty() {
+            let kinds = found.unseen.join(", ");
+            tracing::warn!(kinds, "what is ours of these kinds could not be looked for");
+        }
+        self.books.searched = found.unseen.is_empty();
         Ok(())
     }
 

@@ -46,6 +46,15 @@ pub struct Address {
     pub version: String,
 }
 
+/// What carries the mark of one fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marked {
+    /// The objects, and whose they are.
+    pub(crate) objects: Vec<(ServiceName, Address)>,
+    /// The kinds that could not be looked through to their end.
+    pub(crate) unseen: Vec<String>,
+}
+
 /// One object, as looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {

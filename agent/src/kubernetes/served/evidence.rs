@@ -54,6 +54,29 @@ struct ResourceList {
 }
 
 #[derive(Deserialize)]
+struct CoreVersions {
+    versions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct GroupList {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    name: String,
+    preferred_version: GroupVersion,
+    versions: Vec<GroupVersion>,
+}
+
+#[derive(Clone, Deserialize)]
+struct GroupVersion {
+    version: String,
+}
+
+#[derive(Deserialize)]
 struct Listed {
     name: String,
     kind: String,
@@ -104,6 +127,25 @@ impl Registration {
     pub(super) fn version(&self) -> (String, String) {
         (self.group.clone(), self.version.clone())
     }
+}
+
+/// Every group version that is served, in each group the preferred one first.
+pub(super) async fn versions(api: &ApiServer) -> Result<Vec<(String, String)>, Trouble> {
+    let core: CoreVersions = document(api, "/api").await?;
+    let groups: GroupList = document(api, "/apis").await?;
+    let mut versions: Vec<_> = core.versions.into_iter().map(|version| (String::new(), version)).collect();
+    for Group { name, preferred_version, versions: others } in groups.groups {
+        let others = others.into_iter().filter(|other| other.version != preferred_version.version);
+        let of_group = [preferred_version.clone()].into_iter().chain(others);
+        versions.extend(of_group.map(|one| (name.clone(), one.version)));
+    }
+    Ok(versions)
+}
+
+async fn document<T: DeserializeOwned>(api: &ApiServer, path: &str) -> Result<T, Trouble> {
+    let answer = api.send(Ask::list(path.to_owned())).await?;
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| Trouble::Garbage(format!("{path} is no discovery document")))
 }
 
 /// Every [`Registration`] of these groups.

@@ -1,5 +1,7 @@
 //! What an agent loses, or does not come to write down; and what a server loses.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use cdn::document::HoldReason;
 use serde_json::{Value, json};
@@ -63,17 +65,54 @@ async fn f22_a_damaged_inventory_and_no_copy_of_it_stop_no_repair() -> Result<()
         bench.kubectl(&["delete", "configmap", "a"]).await?;
         bench.site.fleet.publish("web", &[bench.config("a", "1")]);
         let status = bench.assign().await;
-        assert!(reasons(&status).is_empty(), "{damage:?}: {:?}", status.holds());
+        assert_eq!(reasons(&status), [HoldReason::NeedsConfirm], "{damage:?}: {:?}", status.holds());
         assert_eq!(bench.field("configmap", "a", ".data.text").await, "1", "{damage:?}");
-        assert_eq!(bench.field("configmap", "b", ".data.text").await, "1", "what nobody remembers stays");
+        assert_eq!(bench.field("configmap", "b", ".data.text").await, "1", "a mark proves no apply");
         // What was built anew is whole: from here on all is as before.
         bench.site.fleet.publish("web", &[bench.config("c", "1")]);
         bench.assign().await;
         bench.site.fleet.publish("web", &[bench.config("c", "1"), bench.config("d", "1")]);
         let status = bench.assign().await;
-        assert!(reasons(&status).is_empty(), "{damage:?}: {:?}", status.holds());
+        assert_eq!(reasons(&status), [HoldReason::NeedsConfirm], "{damage:?}: {:?}", status.holds());
         assert_eq!(bench.field("configmap", "a", ".data.text").await, "");
     }
+    Ok(())
+}
+
+/// A site built anew beside its old cluster: nothing on disk, no inventory, and objects that nobody declares any more.
+#[tokio::test]
+async fn f22_a_cluster_whose_inventory_is_lost_is_searched_in_every_kind_for_what_is_ours() -> Result<()> {
+    let mut bench = Bench::new("searched").await?;
+    let role = format!("{}-reader", bench.namespace);
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": role}, "rules": []});
+    let all =
+        [bench.config("a", "1"), bench.berths(&[("v1", true)]), bench.berth("v1", "long"), role.clone()];
+    bench.site.fleet.publish("web", &all);
+    bench.assign().await;
+    bench.settle().await;
+    // Somebody's copy of our mark is no mark of ours.
+    let copied = bench.field("configmap", "a", ".metadata.annotations.windlass\\.dev/owner").await;
+    assert!(copied.contains("default/web"), "{copied}");
+    let mut copy = bench.config("copy", "1");
+    copy["metadata"]["annotations"] = json!({"windlass.dev/owner": copied});
+    bench.create(&copy).await?;
+    std::fs::remove_dir_all(bench.site.state())?;
+    bench.inventory(&["delete", "configmap", "-l", "windlass.dev/inventory"]).await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    let status = bench.assign().await;
+    let held = status.holds();
+    let names: BTreeSet<&str> =
+        held.iter().filter_map(|hold| hold.object.as_ref()).map(|id| id.name.as_str()).collect();
+    let definition = bench.of_berths();
+    let role = role["metadata"]["name"].as_str().expect("it has a name");
+    assert_eq!(names, BTreeSet::from(["long", definition.as_str(), role]), "{held:?}");
+    assert_eq!(reasons(&status), [HoldReason::NeedsConfirm; 3]);
+    assert_eq!(bench.field(&definition, "long", ".metadata.name").await, "long");
+    let refused = bench.once().await;
+    assert_eq!(reasons(&refused), [HoldReason::NeedsConfirm; 3], "said until somebody answers");
+    bench.cluster.kubectl(&["delete", "customresourcedefinition", &definition]).await?;
+    bench.cluster.kubectl(&["delete", "clusterrole", role]).await?;
     Ok(())
 }
 

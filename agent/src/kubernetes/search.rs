@@ -1,0 +1,48 @@
+//! Looking for what carries our mark where no inventory says what is ours (FAULTS F22): every kind that is served, its
+//! metadata only, page by page.
+
+use cdn::Digest;
+use futures::StreamExt as _;
+use futures::stream;
+
+use super::api::ApiServer;
+use super::list::walk;
+use super::live::owner;
+use super::resource::Resource;
+use super::served;
+use super::trouble::Trouble;
+use crate::target::{Address, Marked};
+
+/// Kinds at once, each with a page in memory.
+const LISTS: usize = 4;
+
+/// What is found of a fleet. A kind that cannot be listed - one of a broken aggregated API - keeps nobody from the rest.
+pub(super) async fn marked(api: &ApiServer, fleet: Digest) -> Result<Marked, Trouble> {
+    let kinds = served::all(api).await?;
+    let looks = kinds.into_iter().map(|resource| look(api, resource, fleet));
+    let mut looks = stream::iter(looks).buffer_unordered(LISTS);
+    let mut marked = Marked::default();
+    while let Some(look) = looks.next().await {
+        marked.objects.extend(look.objects);
+        marked.unseen.extend(look.unseen);
+    }
+    Ok(marked)
+}
+
+/// What is found of one kind.
+async fn look(api: &ApiServer, resource: Resource, fleet: Digest) -> Marked {
+    let (of, version) = (resource.nameless(), &resource.kind.version);
+    let mut objects = Vec::new();
+    let walked = walk(api, &resource, |object| {
+        let found = owner(&of, object, fleet);
+        objects.extend(found.map(|(id, service)| (service, Address { id, version: version.clone() })));
+    })
+    .await;
+    let whole = match walked {
+        Ok(whole) => whole,
+        // What has no list, as a review of somebody's permissions, has no objects.
+        Err(trouble) => matches!(trouble.code(), Some(404 | 405)),
+    };
+    let unseen = if whole { Vec::new() } else { vec![resource.kind.to_string()] };
+    Marked { objects, unseen }
+}
