@@ -11,6 +11,7 @@ pub mod target;
 
 mod agent;
 mod api;
+mod checked;
 mod directory;
 mod disk;
 mod held;

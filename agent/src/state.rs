@@ -14,7 +14,6 @@
 //! ```
 
 mod bundles;
-mod checked;
 mod roots;
 mod trusted;
 
@@ -25,6 +24,7 @@ use std::sync::Arc;
 use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
 
+use crate::checked::{self, Damaged};
 use crate::disk::Disk;
 use crate::identity::{Identity, Joining};
 use crate::inventory::Inventory;
@@ -54,14 +54,6 @@ pub(crate) enum StateError {
         /// What went wrong.
         source: io::Error,
     },
-}
-
-/// A file that is there, but is not what was written.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is damaged: {why}", file.display())]
-pub(crate) struct Damaged {
-    file: PathBuf,
-    why: String,
 }
 
 const IDENTITY: &str = "identity.json";

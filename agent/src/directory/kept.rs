@@ -9,6 +9,7 @@ use cdn::{ClusterId, Digest};
 use program::files;
 
 use super::failed;
+use crate::checked;
 use crate::target::{Refusal, Sharded};
 
 /// Where it lies.
@@ -39,7 +40,7 @@ pub(super) fn load(folder: &Path) -> Result<Option<Sharded>, Refusal> {
     let index = match files::read_bounded(&folder.join(INDEX), INDEX_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&folder.join(INDEX), &error)),
-        Ok(bytes) => bytes,
+        Ok(bytes) => checked::body(&bytes).map_err(damaged)?.to_vec(),
     };
     let mut shards = BTreeMap::new();
     for (digest, path) in stored(&folder)? {
@@ -58,7 +59,8 @@ pub(super) fn save(folder: &Path, inventory: &Sharded) -> Result<(), Refusal> {
     for (digest, bytes) in inventory.shards.iter().filter(|(digest, _)| !there.contains_key(digest)) {
         write(folder.join(digest.hex()), bytes)?;
     }
-    write(folder.join(INDEX), &inventory.index)?;
+    let index = folder.join(INDEX);
+    checked::write_alone(&index, &inventory.index).map_err(|error| failed(&index, &error))?;
     for (_, path) in there.iter().filter(|(digest, _)| !inventory.shards.contains_key(digest)) {
         files::remove(path).map_err(|error| failed(path, &error))?;
     }
@@ -88,4 +90,24 @@ fn stored(folder: &Path) -> Result<BTreeMap<Digest, PathBuf>, Refusal> {
 
 fn damaged(why: &str) -> Refusal {
     Refusal::lasting(HoldReason::TrustLost, format!("the inventory in the folder is damaged: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f22_an_index_that_was_edited_is_no_inventory_though_all_that_it_names_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        let shard = b"[]".to_vec();
+        let kept =
+            Sharded { index: b"{\"number\":1}".to_vec(), shards: [(Digest::of(&shard), shard)].into() };
+        save(folder.path(), &kept).unwrap();
+        assert_eq!(load(folder.path()).unwrap(), Some(kept));
+        let index = folder.path().join(FOLDER).join(INDEX);
+        let text = std::fs::read_to_string(&index).unwrap();
+        std::fs::write(&index, text.replace("{\"number\":1}", "{\"number\":9}")).unwrap();
+        assert_eq!(load(folder.path()).unwrap_err().reason, HoldReason::TrustLost);
+    }
 }

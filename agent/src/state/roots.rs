@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use cdn::Digest;
 use cdn::trust::{RootRefused, Trust};
 
-use super::{State, checked};
+use super::State;
+use crate::checked;
 
 impl State {
     /// The chain of roots, as far as its files lead. Of a root and its twin, the one that is believed counts.

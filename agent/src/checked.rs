@@ -7,11 +7,22 @@ use std::path::{Path, PathBuf};
 use cdn::Digest;
 use program::files;
 
-use super::Damaged;
+/// A file that is there, but is not what was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is damaged: {why}", file.display())]
+pub(crate) struct Damaged {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+/// What holds its name or its signatures in itself is read up to here.
+const KNOWN_BYTES: u64 = 64 << 20;
 
 /// Replaces a file and its twin, the twin first: whatever ends us in between, the twin is never the older of the two. One
 /// that cannot be written goes before the file is touched.
-pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
+pub(crate) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
     let twin = twin(file);
     if let Err(error) = write_alone(&twin, body) {
         tracing::warn!(file = %twin.display(), %error, "a file has no twin until it is written again");
@@ -22,7 +33,7 @@ pub(super) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
 
 /// Replaces a file and its twin by bytes that their readers know without a digest beside them; what holds them already
 /// stays.
-pub(super) fn write_known(file: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_known(file: &Path, bytes: &[u8]) -> io::Result<()> {
     for file in [twin(file), file.to_owned()] {
         if read_known(&file).is_none_or(|there| there != bytes) {
             files::write_atomic(&file, bytes, 0o600)?;
@@ -32,42 +43,45 @@ pub(super) fn write_known(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A file, and else its twin: the first of which `know` makes something.
-pub(super) fn read_known_either<T>(file: &Path, know: impl Fn(Vec<u8>) -> Option<T>) -> Option<T> {
+pub(crate) fn read_known_either<T>(file: &Path, know: impl Fn(Vec<u8>) -> Option<T>) -> Option<T> {
     read_known(file).and_then(&know).or_else(|| read_known(&twin(file)).and_then(&know))
 }
 
 fn read_known(file: &Path) -> Option<Vec<u8>> {
-    files::read_bounded(file, super::DOCUMENT_BYTES).ok()
+    files::read_bounded(file, KNOWN_BYTES).ok()
 }
 
 /// Replaces a file.
-pub(super) fn write_alone(file: &Path, body: &[u8]) -> io::Result<()> {
+pub(crate) fn write_alone(file: &Path, body: &[u8]) -> io::Result<()> {
     let mut bytes = format!("{}\n", Digest::of(body)).into_bytes();
     bytes.extend_from_slice(body);
     files::write_atomic(file, &bytes, 0o600)
 }
 
 /// Reads a file: none where it is missing, an error where it is not what was written.
-pub(super) fn read(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Damaged> {
+pub(crate) fn read(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Damaged> {
     let damaged = |why: String| Damaged { file: file.to_owned(), why };
-    let bytes = match files::read_bounded(file, max) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(damaged(error.to_string())),
-        Ok(bytes) => bytes,
-    };
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let (line, body) = bytes.split_at(end.ok_or_else(|| damaged("it has no digest".to_owned()))?);
-    let body = &body[1..];
+    match files::read_bounded(file, max) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(damaged(error.to_string())),
+        Ok(bytes) => Ok(Some(body(&bytes).map_err(|why| damaged(why.to_owned()))?.to_vec())),
+    }
+}
+
+/// What a file's bytes hold, if they are what was written.
+pub(crate) fn body(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no digest")?;
+    let (line, body) = (&bytes[..end], &bytes[end + 1..]);
     let named = std::str::from_utf8(line).ok().and_then(|line| line.parse::<Digest>().ok());
     if named == Some(Digest::of(body)) {
-        Ok(Some(body.to_vec()))
+        Ok(body)
     } else {
-        Err(damaged("its bytes are not those that its digest names".to_owned()))
+        Err("its bytes are not those that its digest names")
     }
 }
 
 /// Reads a file, or else its twin.
-pub(super) fn read_either<T>(
+pub(crate) fn read_either<T>(
     file: &Path,
     max: u64,
     parse: impl Fn(&[u8]) -> Result<T, Damaged>,
@@ -85,7 +99,7 @@ pub(super) fn read_either<T>(
 }
 
 /// The file that holds the same once more.
-pub(super) fn twin(file: &Path) -> PathBuf {
+pub(crate) fn twin(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".twin");
     PathBuf::from(name)
