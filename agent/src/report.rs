@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::USER_AGENT;
 use crate::api::{Api, ApiError};
+use crate::outcome::Ended;
 use crate::status::Status;
 use crate::target::Target;
 
@@ -156,6 +157,7 @@ fn report(status: &Status) -> Report {
         format: Report::TYPE.to_owned(),
         number: 0,
         seq: status.network.seq,
+        passed: pass.filter(|pass| pass.ended != Ended::Failed).map_or(0, |pass| pass.seq),
         root: status.network.root,
         agent: USER_AGENT.to_owned(),
         services: pass.map(|pass| pass.services.clone()).unwrap_or_default(),

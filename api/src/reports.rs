@@ -187,7 +187,7 @@ async fn write(app: &App, batch: &[Queued]) -> db::Result<Written> {
         if known.is_some() {
             continue;
         }
-        let mut ended = approvals::finish(&mut tx, cluster, report.seq, now).await?;
+        let mut ended = approvals::finish(&mut tx, cluster, report.passed, now).await?;
         for service in &report.removed {
             ended |= removals::finish(&mut tx, cluster, service, now).await?;
         }

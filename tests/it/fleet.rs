@@ -79,6 +79,7 @@ impl Fleet {
             format: Report::TYPE.to_owned(),
             number: u64::try_from(Timestamp::now().as_millisecond()).unwrap(),
             seq: 1,
+            passed: 1,
             root: 1,
             agent: "test/1".to_owned(),
             services: Vec::new(),

@@ -23,8 +23,10 @@ pub(super) fn fit(report: Report) -> Report {
     room -= for_holds;
     let services = first(report.services, &mut room);
     room += for_holds;
+    let all = report.holds.len();
     let holds = first(report.holds, &mut room);
-    Report { services, holds, removed, ..report }
+    let passed = if holds.len() == all { report.passed } else { 0 };
+    Report { passed, services, holds, removed, ..report }
 }
 
 /// The first of a list that fit; what they take is taken from the room.

@@ -16,7 +16,7 @@ async fn what_is_assigned_is_brought_about_and_reported() {
     let status = site.assign().await;
     assert_eq!(site.names(), ["web_ConfigMap_a.json", "web_ConfigMap_b.json"]);
     let report = site.wire.report();
-    assert_eq!((report.seq, report.root), (site.fleet.seq, 1));
+    assert_eq!((report.seq, report.passed, report.root), (site.fleet.seq, site.fleet.seq, 1));
     let web = &report.services[0];
     assert_eq!((web.release, web.bundle), (Some(published.release), Some(published.bundle)));
     assert_eq!((web.sync, web.health, web.objects), (Sync::Synced, Health::Unknown, 2));

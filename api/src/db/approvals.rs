@@ -48,11 +48,11 @@ pub(crate) async fn note_assigned(conn: &mut Conn) -> Result<()> {
     sqlx::query(sql).execute(conn).await.map(drop)
 }
 
-/// Ends those of a cluster that has accepted their sequence and no longer reports their hold.
-pub(crate) async fn finish(conn: &mut Conn, cluster: &ClusterId, reported_seq: u64, at: i64) -> Result<bool> {
+/// Ends those of a cluster that has made a pass of their sequence and no longer reports their hold.
+pub(crate) async fn finish(conn: &mut Conn, cluster: &ClusterId, passed: u64, at: i64) -> Result<bool> {
     let sql = "update approvals set done_at = $3
                where cluster = $1 and done_at is null and assigned_seq <= $2
                  and hold not in (select h.digest from holds h where h.cluster = $1 and h.digest is not null)";
-    let query = sqlx::query(sql).bind(cluster.as_str()).bind(super::int(reported_seq)).bind(at);
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(super::int(passed)).bind(at);
     Ok(query.execute(conn).await?.rows_affected() > 0)
 }

@@ -140,6 +140,7 @@ impl Agent {
             format: "report.v0".to_owned(),
             number: self.reports,
             seq: held.desired.seq,
+            passed: held.desired.seq,
             root: 1,
             agent: "0.1.0".to_owned(),
             services: held.set.services.iter().map(service).collect(),

@@ -95,6 +95,13 @@ on_both! {
         assert_eq!(news.desired.approvals[0].hold, digest);
         agent.reports(&fleet, &[], vec![hold]).await;
         agent.has_no_news(&fleet).await;
+        // No pass could be made: its report knows nothing of the hold.
+        let failed = cdn::document::Report { passed: 0, ..agent.report() };
+        agent.send(&fleet, &failed).await.ok();
+        for env in ["test", "prod"] {
+            relabel(&fleet, json!({"env": env})).await;
+            assert_eq!(agent.has_news(&fleet).await.desired.approvals[0].hold, digest);
+        }
         agent.reports(&fleet, &[], Vec::new()).await;
         assert!(wait_for_news(&fleet, &mut agent).await.desired.approvals.is_empty());
     }

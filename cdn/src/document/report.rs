@@ -16,6 +16,10 @@ pub struct Report {
     pub number: u64,
     /// The sequence accepted; 0 before the first.
     pub seq: u64,
+    /// The sequence of the pass that the services and holds are of; 0 where none could be made, or not all of its holds
+    /// fit. An approval ends with a report of its sequence, or a later one, that no longer names its hold.
+    #[serde(default)]
+    pub passed: u64,
     /// The root version trusted.
     pub root: u64,
     /// The agent's version.

@@ -37,6 +37,7 @@ fn check(counts: (usize, usize), letter: &str) -> (usize, usize) {
         format: Report::TYPE.to_owned(),
         number: u64::MAX,
         seq: u64::MAX,
+        passed: u64::MAX,
         root: u64::MAX,
         agent: "a".repeat(64),
         services: services(counts.0),
@@ -54,6 +55,8 @@ fn check(counts: (usize, usize), letter: &str) -> (usize, usize) {
     assert!(bytes.len() <= Report::MAX_BYTES, "{counts:?}: {} bytes", bytes.len());
     let read: Report = cdn::document::read(&bytes).expect("the api reads it");
     assert_eq!(read.removed.len(), 1);
+    let all_holds = read.holds.len() == counts.1;
+    assert_eq!(read.passed != 0, all_holds, "a hold that did not fit is not one that has gone");
     (read.services.len(), read.holds.len())
 }
 

@@ -149,6 +149,7 @@ async fn l7_an_agent_whose_predecessor_is_gone_goes_on_by_itself() -> Result<()>
     // The first one is the second now.
     let status = first.once().await;
     assert_eq!(reasons(&status), [HoldReason::AnotherAgent]);
+    assert_eq!(first.site.wire.report().passed, 0, "no hold has gone by a pass that was not made");
     Ok(())
 }
 
