@@ -15,7 +15,7 @@ use super::Demo;
 use super::description::{Description, Tools};
 use super::fleet::{Fleet, GLANCE, PATIENCE};
 use super::repository::Repository;
-use super::site::{INTERVAL, NAMESPACE, Site, is_synced};
+use super::site::{self, INTERVAL, NAMESPACE, Site, is_synced};
 use super::stored::{self, Stored};
 use super::story::{Story, bytes, time};
 use super::workshop::Workshop;
@@ -37,6 +37,7 @@ impl<'o> Acts<'o> {
         story.line(
             "Windlass: from a git commit to running sites, by pull only. All of it in this one process.",
         )?;
+        site::reach(demo).await?;
         let workshop = Workshop::new()?;
         let repository = Repository::make(workshop.path("repository"), demo).await?;
         let description = match &demo.source {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use agent::kubernetes::Kubernetes;
+use agent::target::{KubernetesSettings, Target};
 use agent::{Agent, Status};
 use anyhow::{Context as _, Result, bail};
 use cdn::ServiceName;
@@ -17,12 +19,37 @@ use tokio::sync::watch;
 use super::Demo;
 use super::fleet::{Fleet, PATIENCE};
 use super::running::Running;
+use crate::exit::{Exit, Failure};
 
 /// How often the demo's agents poll and look at everything. In a fleet both are two minutes.
 pub(super) const INTERVAL: &str = "1s";
 
+/// How long a cluster may take to say that it is there.
+const REACH_TIME: Duration = Duration::from_secs(10);
+
 /// Where an agent of the demo keeps its notes in a cluster.
 pub(super) const NAMESPACE: &str = "windlass-demo";
+
+/// Whether the cluster that was named can be asked at all; before anything is built up, and nothing is written.
+pub(super) async fn reach(demo: &Demo) -> Result<()> {
+    let Some(context) = &demo.kube_context else { return Ok(()) };
+    let settings = KubernetesSettings {
+        kubeconfig: demo.kubeconfig.clone(),
+        context: Some(context.clone()),
+        namespace: NAMESPACE.to_owned(),
+        request_timeout: REACH_TIME,
+    };
+    let asked = match Box::pin(Kubernetes::connect(&settings)).await {
+        Ok(cluster) => Target::Kubernetes(cluster).home().await.map_err(anyhow::Error::from),
+        Err(error) => Err(error),
+    };
+    asked.map(drop).map_err(|error| {
+        let next =
+            format!("`kubectl config get-contexts` lists the names; see what `kubectl --context {context} version` says");
+        let what = format!("the cluster of the context `{context}` cannot be asked");
+        Failure::new(Exit::NotFound, what).why(format!("{error:#}")).next(next).into()
+    })
+}
 
 /// An agent and its target.
 pub(super) struct Site {
@@ -122,9 +149,7 @@ impl Site {
                 return Err(failure.context(format!("at {}", self.name)));
             }
             let left = PATIENCE.saturating_sub(begun.elapsed());
-            let changed =
-                tokio::time::timeout(left.min(std::time::Duration::from_secs(1)), self.status.changed())
-                    .await;
+            let changed = tokio::time::timeout(left.min(Duration::from_secs(1)), self.status.changed()).await;
             if left.is_zero() || matches!(changed, Ok(Err(_))) {
                 bail!("{} did not get there: {what}; it says: {}", self.name, self.problems());
             }

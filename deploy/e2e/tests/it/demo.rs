@@ -142,6 +142,27 @@ async fn a_visitors_cluster_gets_the_visitors_manifests_and_is_as_it_was_afterwa
     Ok(())
 }
 
+#[tokio::test]
+async fn a_cluster_that_is_not_there_is_said_before_anything_is_built_up() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let kubeconfig = folder.path().join("config");
+    let nobody =
+        "{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}],
+        users: [], contexts: [{name: silent, context: {cluster: c, user: ''}}]}";
+    fs::write(&kubeconfig, nobody)?;
+    let kubeconfig = kubeconfig.display().to_string();
+    for (context, why) in [("other", "other"), ("silent", "did not answer")] {
+        let words = ["--once", "--kube-context", context, "--kubeconfig", &kubeconfig, "--yes"];
+        let mut demo = Demo::start(&words).await?;
+        let (code, log) = (demo.process.wait(PATIENCE).await?, demo.process.log());
+        ensure!(code == 4, "{context}: exit code {code}:\n{log}");
+        ensure!(log.contains("cannot be asked") && log.contains(why), "{context}:\n{log}");
+        ensure!(!log.contains("Publish"), "{context}:\n{log}");
+        ensure!(demo.left()?.is_empty(), "it has left {:?}", demo.left()?);
+    }
+    Ok(())
+}
+
 /// Deleting a namespace takes its controller a while.
 async fn gone(cluster: &Cluster, what: &[&str]) -> Result<()> {
     let wait = ["wait", "--for=delete", "--timeout=60s"];
