@@ -20,6 +20,7 @@ use super::Demo;
 use super::fleet::{Fleet, PATIENCE};
 use super::running::Running;
 use crate::exit::{Exit, Failure};
+use crate::output::reasons;
 
 /// How often the demo's agents poll and look at everything. In a fleet both are two minutes.
 pub(super) const INTERVAL: &str = "1s";
@@ -47,7 +48,7 @@ pub(super) async fn reach(demo: &Demo) -> Result<()> {
         let next =
             format!("`kubectl config get-contexts` lists the names; see what `kubectl --context {context} version` says");
         let what = format!("the cluster of the context `{context}` cannot be asked");
-        Failure::new(Exit::NotFound, what).why(format!("{error:#}")).next(next).into()
+        Failure::new(Exit::NotFound, what).why(reasons(&error)).next(next).into()
     })
 }
 
