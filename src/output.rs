@@ -161,11 +161,15 @@ impl Output {
     }
 }
 
-/// The chain of reasons, down to the first that already says all of why and what next.
+/// The chain of reasons, down to the first that already says all of why and what next. What one link has told of its
+/// cause is told once.
 pub(crate) fn reasons(error: &anyhow::Error) -> String {
-    let mut links = Vec::new();
+    let mut links: Vec<String> = Vec::new();
     for link in error.chain() {
-        links.push(link.to_string());
+        let text = link.to_string();
+        if !links.last().is_some_and(|told| told.ends_with(&text)) {
+            links.push(text);
+        }
         if link.is::<Failure>() {
             break;
         }
