@@ -20,12 +20,14 @@ pub(crate) mod services;
 pub(crate) mod sources;
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use cdn::Secret;
+use program::files::{Lock, LockError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -193,11 +195,33 @@ async fn check(options: &AnyConnectOptions) -> anyhow::Result<()> {
     conn.close().await.context(UNOPENED)
 }
 
+/// Takes an SQLite file for this process alone, until the lock is dropped: two apis on it would each tell what the other
+/// does not know. PostgreSQL is shared, and needs none.
+pub(crate) fn take(place: &Secret) -> anyhow::Result<Option<Lock>> {
+    let Some(file) = file(place.expose())? else { return Ok(None) };
+    match Lock::beside(&file) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Held { holder, .. }) => bail!(
+            "the database {} is in use by {holder}: an SQLite file serves one api alone; stop that one, or use \
+             PostgreSQL for several replicas (--database postgres://USER@HOST/DATABASE)",
+            file.display()
+        ),
+        Err(error @ LockError::Unusable { .. }) => Err(error.into()),
+    }
+}
+
 /// A path or a URL as the URL that the driver reads.
 fn address(text: &Secret) -> anyhow::Result<(Engine, Secret)> {
-    let url = text.expose();
+    Ok(match file(text.expose())? {
+        None => (Engine::Postgres, text.clone()),
+        Some(path) => (Engine::Sqlite, Secret::new(format!("sqlite://{}?mode=rwc", path.display()))),
+    })
+}
+
+/// The file, where it is SQLite.
+fn file(url: &str) -> anyhow::Result<Option<PathBuf>> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok((Engine::Postgres, text.clone()));
+        return Ok(None);
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
     let path = if url.starts_with("sqlite:///") {
@@ -205,10 +229,10 @@ fn address(text: &Secret) -> anyhow::Result<(Engine, Secret)> {
     } else {
         path.to_owned()
     };
-    if path.is_empty() || path.contains("://") || path.contains(['?', '#', '%']) {
+    if path.is_empty() || path == ":memory:" || path.contains("://") || path.contains(['?', '#', '%']) {
         bail!("`--database` is neither a path nor a postgres:// address; paths have none of ? # %");
     }
-    Ok((Engine::Sqlite, Secret::new(format!("sqlite://{path}?mode=rwc"))))
+    Ok(Some(path.into()))
 }
 
 /// What is acked must survive a power cut (law L11): WAL alone, with its default of NORMAL, lost acked rows when tried.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use cdn::secret::{Token, TokenKind};
 use cdn::{Digest, Secret};
-use program::files::create_exclusive;
+use program::files::{Lock, create_exclusive};
 use program::observe::{Observe, Readiness};
 use program::settings::read_secret;
 use store::Store;
@@ -50,6 +50,8 @@ pub struct Running {
     app: Arc<App>,
     tasks: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
+    /// The database's file is ours until all tasks have ended and the database is closed.
+    _sole: Option<Lock>,
 }
 
 /// Runs until `stop`.
@@ -68,6 +70,7 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
         .await
         .with_context(|| format!("listen on {}; choose another --listen", settings.listen))?;
     let address = listener.local_addr().context("ask for the listener's address")?;
+    let sole = db::take(&settings.database_url()?)?;
     let app = Arc::new(Box::pin(open(&settings, clock, &readiness)).await?);
     let tls = settings.tls.files().map(|files| files.acceptor()).transpose()?;
     let front = Front {
@@ -93,7 +96,7 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
     loops::start(&mut tasks, &app, &settings, &stop)?;
     tasks.spawn(observe.serve(stop.clone()));
     tracing::info!(%address, %fleet, store = %app.store, "serving");
-    Ok(Running { address, observe: observe_address, fleet, app, tasks, stop })
+    Ok(Running { address, observe: observe_address, fleet, app, tasks, stop, _sole: sole })
 }
 
 impl Running {

@@ -20,6 +20,7 @@ fn a_path_is_sqlite_and_an_address_is_postgresql() {
     assert_eq!(check("postgres://u:p@h/d").map(|(engine, _)| engine), Some(Engine::Postgres));
     assert_eq!(check("mysql://h/d"), None);
     assert_eq!(check("a.db?mode=memory"), None);
+    assert_eq!(check("sqlite::memory:"), None, "each connection would have one of its own");
 }
 
 #[test]

@@ -75,27 +75,6 @@ on_both! {
         assert_eq!((&cluster["agent"], &cluster["report"]["number"]), (&json!("0.1.0"), &json!(2)));
     }
 
-    async fn d8_what_a_clock_that_was_ahead_has_said_is_known_to_every_replica(fleet) {
-        let mut fleet = fleet;
-        let mut agent = fleet.join("site-1", json!({})).await;
-        agent.has_news(&fleet).await;
-        let (other, stop) = fleet.another(&[]).await;
-        let mut ahead = agent.report();
-        ahead.number = 4_000_000_000_000;
-        agent.send(&fleet, &ahead).await.ok();
-        // The other one's memory knows nothing of it: its database does.
-        fleet.url = format!("http://{}", other.address);
-        let behind = agent.report();
-        let problem = agent.send(&fleet, &behind).await.refused(409, "report_outdated");
-        let mut next = agent.report();
-        next.number = problem["number"].as_u64().unwrap() + 1;
-        agent.send(&fleet, &next).await.ok();
-        let cluster = fleet.get("/v1/clusters/site-1").await.ok();
-        assert_eq!(cluster["report"]["number"], 4_000_000_000_001_u64);
-        stop.cancel();
-        other.wait().await.unwrap();
-    }
-
     async fn a_report_or_a_join_with_control_characters_is_refused(fleet) {
         let mut agent = fleet.join("site-1", json!({})).await;
         agent.has_news(&fleet).await;

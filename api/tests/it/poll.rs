@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::agent::{Agent, Polled};
-
 on_both! {
     async fn a_cluster_joins_polls_and_then_hears_nothing_new(fleet) {
         let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
@@ -86,41 +84,5 @@ on_both! {
         let etag = format!("\"{}\"", cdn::Digest::of(b"another"));
         assert_eq!(request.header("if-none-match", etag).send().await.unwrap().status(), 200);
         assert_eq!(a.set, b.set);
-    }
-
-    async fn two_replicas_sign_the_same_payload_and_hear_of_each_other(fleet) {
-        let mut agent = fleet.join("site-1", json!({})).await;
-        let (other, stop) = fleet.another(&[]).await;
-        agent.has_news(&fleet).await;
-        let mut fleet = fleet;
-        let first = std::mem::replace(&mut fleet.url, format!("http://{}", other.address));
-        agent.has_no_news(&fleet).await;
-        fleet.global("web", json!({"matchExpressions": [{"key": "none", "operator": "DoesNotExist"}]})).await;
-        let publisher = fleet.publisher("ci", "default").await;
-        fleet.publish(&publisher, "default/web", 1).await;
-        fleet.url = first;
-        for _ in 0..200 {
-            match agent.poll(&fleet).await {
-                Polled::News => break,
-                Polled::NotModified => tokio::time::sleep(Duration::from_millis(50)).await,
-                Polled::Refused(said) => panic!("{said:?}"),
-            }
-        }
-        assert_eq!(agent.held.as_ref().unwrap().services(), ["default/web"]);
-        stop.cancel();
-        other.wait().await.unwrap();
-    }
-
-    async fn what_a_credential_made_by_another_replica_is_looked_up_once(fleet) {
-        let (other, stop) = fleet.another(&[]).await;
-        let here = fleet.url.clone();
-        let mut fleet = fleet;
-        fleet.url = format!("http://{}", other.address);
-        let token = fleet.join_token(json!({})).await;
-        let joined = fleet.join_with(&token, "site-1").await.unwrap();
-        fleet.url = here;
-        Agent::new(&fleet, &joined).has_news(&fleet).await;
-        stop.cancel();
-        other.wait().await.unwrap();
     }
 }

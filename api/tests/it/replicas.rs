@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
-use testbed::Process;
+use testbed::{Process, Program, Ready};
 use tokio::task::JoinSet;
 
 use crate::agent::{Agent, Polled};
@@ -227,4 +227,93 @@ async fn a_service_that_a_hundred_thousand_clusters_run_is_deleted_by_one_reques
     assert_eq!(gone["removals"], 100_000);
     let open = fleet.get("/v1/removals?limit=1000").await.ok();
     assert_eq!(open["items"].as_array().unwrap().len(), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d8_what_a_clock_that_was_ahead_has_said_is_known_to_every_replica() {
+    let mut fleet = Fleet::on_postgres().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let (other, stop) = fleet.another(&[]).await;
+    let mut ahead = agent.report();
+    ahead.number = 4_000_000_000_000;
+    agent.send(&fleet, &ahead).await.ok();
+    // The other one's memory knows nothing of it: its database does.
+    fleet.url = format!("http://{}", other.address);
+    let behind = agent.report();
+    let problem = agent.send(&fleet, &behind).await.refused(409, "report_outdated");
+    let mut next = agent.report();
+    next.number = problem["number"].as_u64().unwrap() + 1;
+    agent.send(&fleet, &next).await.ok();
+    let cluster = fleet.get("/v1/clusters/site-1").await.ok();
+    assert_eq!(cluster["report"]["number"], 4_000_000_000_001_u64);
+    stop.cancel();
+    other.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_sign_the_same_payload_and_hear_of_each_other() {
+    let fleet = Fleet::on_postgres().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    let (other, stop) = fleet.another(&[]).await;
+    agent.has_news(&fleet).await;
+    let mut fleet = fleet;
+    let first = std::mem::replace(&mut fleet.url, format!("http://{}", other.address));
+    agent.has_no_news(&fleet).await;
+    fleet.global("web", json!({"matchExpressions": [{"key": "none", "operator": "DoesNotExist"}]})).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    fleet.publish(&publisher, "default/web", 1).await;
+    fleet.url = first;
+    for _ in 0..200 {
+        match agent.poll(&fleet).await {
+            Polled::News => break,
+            Polled::NotModified => tokio::time::sleep(Duration::from_millis(50)).await,
+            Polled::Refused(said) => panic!("{said:?}"),
+        }
+    }
+    assert_eq!(agent.held.as_ref().unwrap().services(), ["default/web"]);
+    stop.cancel();
+    other.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_credential_made_by_another_replica_is_looked_up_once() {
+    let fleet = Fleet::on_postgres().await;
+    let (other, stop) = fleet.another(&[]).await;
+    let here = fleet.url.clone();
+    let mut fleet = fleet;
+    fleet.url = format!("http://{}", other.address);
+    let token = fleet.join_token(json!({})).await;
+    let joined = fleet.join_with(&token, "site-1").await.unwrap();
+    fleet.url = here;
+    Agent::new(&fleet, &joined).has_news(&fleet).await;
+    stop.cancel();
+    other.wait().await.unwrap();
+}
+
+/// Each would tell what the other does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_api_on_one_sqlite_file_is_refused_until_the_first_one_has_ended() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let program = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"));
+    let mut second = program.args(&fleet.arguments()[1..]).start(Ready::AtOnce).await.unwrap();
+    assert_eq!(second.wait(Duration::from_secs(20)).await.unwrap(), 1);
+    let log = second.log();
+    let holder = format!("api.db is in use by process {}", std::process::id());
+    for says in [&holder, "serves one api alone", "use PostgreSQL for several replicas"] {
+        assert!(log.contains(says), "{says}: {log}");
+    }
+    agent.has_no_news(&fleet).await;
+    for _ in 0..3 {
+        fleet.stop().await;
+        fleet.start(&[]).await;
+    }
+    agent.has_no_news(&fleet).await;
+    fleet.stop().await;
+    let (mut next, url) = beside(&fleet).await;
+    fleet.url = url;
+    agent.has_no_news(&fleet).await;
+    assert_eq!(next.stop().await.unwrap(), 0);
 }

@@ -1,20 +1,23 @@
-//! One process per state directory: two that write the same state would undo each other's promises.
+//! One process per state directory or file: two that write the same state would undo each other's promises.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "lock";
+/// What the lock of a single file adds to its name.
+const BESIDE: &str = "-lock";
 const MAX_HOLDER_BYTES: u64 = 256;
 
-/// Holds a directory for this process, until dropped or until the process ends, however it ends.
+/// Holds a directory, or one file, for this process, until dropped or until the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
     path: PathBuf,
 }
 
-/// Why a directory could not be taken.
+/// Why a directory or a file could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it.
@@ -23,7 +26,7 @@ pub enum LockError {
         directory.display()
     )]
     Held {
-        /// The directory.
+        /// The directory, or the file.
         directory: PathBuf,
         /// What the other process wrote about itself.
         holder: String,
@@ -31,7 +34,7 @@ pub enum LockError {
     /// The lock file cannot be made or locked.
     #[error("cannot lock {}: {why}; check that the directory exists and that this user may write to it", directory.display())]
     Unusable {
-        /// The directory.
+        /// The directory, or the file.
         directory: PathBuf,
         /// What went wrong.
         why: io::Error,
@@ -43,7 +46,20 @@ impl Lock {
     /// after a crash; what is written in the file only names the holder. So a directory that has been used before can
     /// also be taken where nothing can be written: on a full disk, or one that is mounted read-only (FAULTS I4).
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
-        let path = directory.join(NAME);
+        Self::of(directory, directory.join(NAME))
+    }
+
+    /// Takes one file alone, by a lock that lies beside it: `api.db` by `api.db-lock`. The file itself is not opened,
+    /// and need not be there yet.
+    pub fn beside(file: &Path) -> Result<Self, LockError> {
+        // By whatever links it is reached, it is one file, and has one lock.
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let mut path = OsString::from(real);
+        path.push(BESIDE);
+        Self::of(file, path.into())
+    }
+
+    fn of(directory: &Path, path: PathBuf) -> Result<Self, LockError> {
         let unusable = |why| LockError::Unusable { directory: directory.to_owned(), why };
         let mut file = open(&path).map_err(unusable)?;
         match file.try_lock() {

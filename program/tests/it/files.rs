@@ -146,3 +146,20 @@ fn a_lock_ends_with_its_holder_and_needs_a_directory() {
     let missing = Lock::acquire(&directory.path().join("none")).unwrap_err();
     assert!(matches!(missing, LockError::Unusable { .. }), "{missing}");
 }
+
+#[test]
+fn a_file_is_taken_alone_by_whatever_link_it_is_reached() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let first = Lock::beside(&at("a.db")).unwrap();
+    assert_eq!(first.path(), at("a.db-lock"));
+    assert!(!at("a.db").exists(), "the file itself is left alone");
+    std::fs::write(at("a.db"), "").unwrap();
+    std::os::unix::fs::symlink("a.db", at("link.db")).unwrap();
+    for same in ["a.db", "link.db"] {
+        assert!(matches!(Lock::beside(&at(same)), Err(LockError::Held { .. })), "{same}");
+    }
+    let other = Lock::beside(&at("b.db")).unwrap();
+    drop((first, other));
+    drop(Lock::beside(&at("link.db")).unwrap());
+}
