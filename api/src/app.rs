@@ -1,7 +1,7 @@
 //! What every request and every loop of this process shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use cdn::Digest;
 use program::observe::Part;
@@ -78,7 +78,9 @@ pub(crate) struct Passes {
 pub(crate) struct ChangeLog {
     pub(crate) change: AtomicI64,
     pub(crate) turn: Mutex<()>,
-    pub(crate) part: Part,
+    /// The database could be read when that was last tried.
+    readable: AtomicBool,
+    part: Part,
 }
 
 impl Passes {
@@ -89,6 +91,31 @@ impl Passes {
 
 impl ChangeLog {
     pub(crate) fn new(part: Part) -> Self {
-        Self { change: AtomicI64::new(-1), turn: Mutex::new(()), part }
+        Self { change: AtomicI64::new(-1), turn: Mutex::new(()), readable: AtomicBool::new(false), part }
+    }
+
+    /// Whether it is worth asking the database.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable.load(Ordering::Relaxed)
+    }
+
+    /// Shows how the database is. Without it the api stays ready: polls are answered from what was loaded at the start.
+    pub(crate) fn show(&self, is_readable: bool, is_full: bool) {
+        self.readable.store(is_readable, Ordering::Relaxed);
+        match missing(is_readable, is_full) {
+            Some(why) => self.part.degraded(why),
+            None => self.part.ready(),
+        }
+    }
+}
+
+/// What of the database does not work.
+fn missing(is_readable: bool, is_full: bool) -> Option<&'static str> {
+    match (is_readable, is_full) {
+        (false, _) => Some("the database cannot be read; polls are answered from memory"),
+        (true, true) => {
+            Some("the database's disk is full: reads and polls go on, writes are refused; free space there")
+        }
+        (true, false) => None,
     }
 }

@@ -23,6 +23,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -57,6 +58,8 @@ pub(crate) struct Db {
     clock: Clock,
     /// One write at a time in this process: SQLite has one writer, and waiting here is fair where its own is not.
     turn: Arc<Semaphore>,
+    /// The last write found no room.
+    full: Arc<AtomicBool>,
 }
 
 /// Which database it is.
@@ -92,7 +95,7 @@ impl Db {
             .run(&pool)
             .await
             .context("the database's tables cannot be brought up to date")?;
-        Ok(Self { pool, engine, clock, turn: Arc::new(Semaphore::new(1)) })
+        Ok(Self { pool, engine, clock, turn: Arc::new(Semaphore::new(1)), full: Arc::default() })
     }
 
     /// A connection to read with.
@@ -120,9 +123,28 @@ impl Db {
         let turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
         let mut tx = self.pool.begin().await?;
         // Read once the turn has come: sequences are taken from it, and they grow with the change log.
-        let (change, seq) = fleet::advance(&mut tx, self.clock.now_ms()).await?;
+        let advanced = fleet::advance(&mut tx, self.clock.now_ms()).await;
+        let (change, seq) = advanced.inspect_err(|error| self.note(error))?;
         metrics::histogram!("windlass_db_wait_seconds").record(since.elapsed());
-        Ok(Write { tx, change, seq, engine: self.engine, _turn: turn })
+        let full = Arc::clone(&self.full);
+        Ok(Write { tx, change, seq, engine: self.engine, full, _turn: turn })
+    }
+
+    /// Notes what a write failed by. Whoever ends a write that failed between its begin and its commit says so here.
+    pub(crate) fn note(&self, error: &sqlx::Error) {
+        if is_full(error) {
+            self.note_full();
+        }
+    }
+
+    /// Notes that a write found no room.
+    pub(crate) fn note_full(&self) {
+        self.full.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the last write found no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -141,6 +163,7 @@ pub(crate) struct Write {
     change: i64,
     seq: u64,
     engine: Engine,
+    full: Arc<AtomicBool>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -165,7 +188,13 @@ impl Write {
         if self.engine == Engine::Postgres {
             sqlx::query("notify windlass_change").execute(&mut *self.tx).await?;
         }
-        self.tx.commit().await
+        let committed = self.tx.commit().await;
+        match &committed {
+            Ok(()) => self.full.store(false, Ordering::Relaxed),
+            Err(error) if is_full(error) => self.full.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        committed
     }
 }
 
@@ -181,6 +210,12 @@ impl DerefMut for Write {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.tx
     }
+}
+
+/// Whether there was no room for what was to be written: `SQLITE_FULL`, or PostgreSQL's `disk_full`.
+pub(crate) fn is_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("13" | "53100"))
 }
 
 /// A damaged file is not worked with: it would only become worse. Looked at by one connection, before the pool, which

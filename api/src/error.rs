@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use cdn::wire::Problem;
 use http::{HeaderValue, StatusCode, header};
 
+use crate::db;
+
 tokio::task_local! {
     /// The id of the request that this task answers.
     pub(crate) static REQUEST: String;
@@ -28,7 +30,7 @@ pub enum Error {
     /// 400, 413 or 422: the request itself.
     #[error("invalid request")]
     Invalid(Why),
-    /// 429 or 503, to be tried again after some seconds.
+    /// 429, 503 or 507, to be tried again after some seconds.
     #[error("try again later")]
     Later(Why, u64),
     /// 500, or 507 where no room is left.
@@ -105,6 +107,11 @@ impl Error {
         Self::Later(why(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail), seconds)
     }
 
+    /// What waited to be written found no room.
+    pub(crate) fn full() -> Self {
+        Self::Later(why(StatusCode::INSUFFICIENT_STORAGE, FULL.0, FULL.1), 60)
+    }
+
     /// The problem that is shown.
     pub(crate) fn problem(&self) -> Problem {
         let (status, code, detail, number) = match self {
@@ -125,13 +132,16 @@ impl Error {
     }
 }
 
+/// The code and the detail of a 507.
+const FULL: (&str, &str) = (
+    "database_full",
+    "The database's disk is full; reads and polls go on. Free space there, then try again.",
+);
+
 /// What a failed database means for whoever asked. The error itself goes to the log: it may show parts of rows.
 fn database(error: &sqlx::Error) -> (StatusCode, &'static str, String) {
-    let full = |code: &str| matches!(code, "13" | "53100");
-    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-    if code.as_deref().is_some_and(full) {
-        let detail = "The database's disk is full; polls go on. Free space, then try again.";
-        return (StatusCode::INSUFFICIENT_STORAGE, "database_full", detail.to_owned());
+    if db::is_full(error) {
+        return (StatusCode::INSUFFICIENT_STORAGE, FULL.0, FULL.1.to_owned());
     }
     if matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed) {
         let detail = "The database cannot be reached; polls go on. Try again.";

@@ -44,16 +44,13 @@ pub(crate) async fn follow(app: &App) -> db::Result<()> {
     Ok(())
 }
 
-/// The loop's pass: follows, and says whether that works. Without it the api stays ready: what polls are answered from
-/// was loaded at the start.
+/// The loop's pass: follows, and says whether that works.
 pub(crate) async fn pass(app: &App) {
     let followed = tokio::time::timeout(WAIT, follow(app)).await;
-    match followed.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-        Ok(()) => app.change_log.part.ready(),
-        Err(error) => {
-            let why = crate::error::chain(&error);
-            tracing::warn!(error = why, "the database cannot be read; polls are answered from memory");
-            app.change_log.part.degraded("the database cannot be read; polls are answered from memory");
-        }
+    let followed = followed.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    if let Err(error) = &followed {
+        let why = crate::error::chain(error);
+        tracing::warn!(error = why, "the database cannot be read; polls are answered from memory");
     }
+    app.change_log.show(followed.is_ok(), app.db.is_full());
 }

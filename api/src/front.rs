@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -142,6 +142,10 @@ impl Door {
             }
         };
         turn.end();
+        // Wherever in its transaction a route's write found no room, this is what it answers.
+        if answer.status() == StatusCode::INSUFFICIENT_STORAGE {
+            self.app.db.note_full();
+        }
         tracing::debug!(request_id = id, %method, path, status = answer.status().as_u16(), "answered");
         if let Ok(id) = HeaderValue::from_str(&id) {
             answer.headers_mut().insert(REQUEST_ID, id);

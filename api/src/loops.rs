@@ -66,7 +66,10 @@ async fn following(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
         }
         follow::pass(app).await;
         if let Err(error) = write_restarts(app).await {
-            tracing::warn!(error = db_text(&error), "it was not written down which agents were started anew");
+            tracing::warn!(
+                error = failed(app, &error),
+                "it was not written down which agents were started anew"
+            );
         }
     }
 }
@@ -94,7 +97,7 @@ async fn listening(app: &App, url: &cdn::Secret, stop: &CancellationToken) -> an
         };
         if let Err(error) = heard {
             tracing::warn!(
-                error = db_text(&error),
+                error = crate::error::chain(&error),
                 "cannot listen for other replicas; they are followed every second"
             );
         }
@@ -115,7 +118,9 @@ async fn listen(app: &App, url: &cdn::Secret) -> db::Result<()> {
     }
 }
 
-fn db_text(error: &sqlx::Error) -> String {
+/// Notes what a write of a loop's own failed by, and says it.
+fn failed(app: &App, error: &sqlx::Error) -> String {
+    app.db.note(error);
     crate::error::chain(error)
 }
 
@@ -160,7 +165,7 @@ async fn keeping(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
         write_seen(app, SEEN_COARSE_MS).await;
         measure(app);
         if let Err(error) = forget(app).await {
-            tracing::warn!(error = db_text(&error), "old Idempotency-Keys were not forgotten");
+            tracing::warn!(error = failed(app, &error), "old Idempotency-Keys were not forgotten");
         }
     }
 }
@@ -178,7 +183,7 @@ pub(crate) async fn write_seen(app: &App, coarse_ms: i64) {
     };
     if let Err(error) = written.await {
         tracing::warn!(
-            error = db_text(&error),
+            error = failed(app, &error),
             clusters = seen.len(),
             "it was not written down who was seen"
         );

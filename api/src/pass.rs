@@ -49,6 +49,9 @@ pub(crate) async fn run(app: &App) {
     match pass(app).await {
         Ok(()) => app.passes.part.ready(),
         Err(error) => {
+            if let Some(error) = error.downcast_ref() {
+                app.db.note(error);
+            }
             tracing::error!(error = format!("{error:#}"), "clusters keep their assignments: a pass failed");
             app.passes.part.degraded(format!("clusters keep their assignments: {error:#}"));
         }

@@ -49,6 +49,8 @@ enum Told {
     Stored,
     /// One with this number, which is newer, was there.
     Outdated(u64),
+    /// The database has no room for it.
+    Full,
     Failed,
 }
 
@@ -85,6 +87,7 @@ impl Reports {
         match written.await.map_err(stopping)? {
             Told::Stored => Ok(()),
             Told::Outdated(number) => Err(Error::outdated_report(number)),
+            Told::Full => Err(Error::full()),
             Told::Failed => {
                 Err(Error::unavailable("The database did not take the report; send it again.", 10))
             }
@@ -146,18 +149,22 @@ fn is_about_a_row(error: &sqlx::Error) -> bool {
 
 /// Tells those who wait; true if an assignment changes by it.
 fn tell(app: &App, batch: impl IntoIterator<Item = Queued>, written: db::Result<Written>) -> bool {
+    let failed = match &written {
+        Err(error) if db::is_full(error) => Told::Full,
+        Ok(_) | Err(_) => Told::Failed,
+    };
     let written = written.map_err(|error| {
+        app.db.note(&error);
         tracing::error!(error = %crate::error::chain(&error), "reports were not written");
     });
     let (told, touched) = written.map_or((Vec::new(), false), |written| (written.told, written.touched));
     let mut told = told.into_iter();
     for queued in batch {
-        let told = told.next().unwrap_or(Told::Failed);
-        if told != Told::Failed {
-            app.table.reported(&queued.cluster, queued.report.number);
-        }
-        if let Told::Outdated(number) = told {
-            app.table.reported(&queued.cluster, number);
+        let told = told.next().unwrap_or(failed);
+        match told {
+            Told::Stored => app.table.reported(&queued.cluster, queued.report.number),
+            Told::Outdated(number) => app.table.reported(&queued.cluster, number),
+            Told::Full | Told::Failed => {}
         }
         // Where a connection was cut, nobody waits any more.
         let _nobody_waits: std::result::Result<(), Told> = queued.done.send(told);

@@ -156,7 +156,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         db,
     };
     follow::follow(&app).await.context("read the clusters")?;
-    app.change_log.part.ready();
+    app.change_log.show(true, app.db.is_full());
     loops::show_roots(&app, refused);
     app.passes.part.degraded("the first pass of assignment is still to come");
     Ok(app)

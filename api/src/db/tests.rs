@@ -1,10 +1,9 @@
 //! Addresses and lists.
 
-use cdn::Secret;
-
+use cdn::{Digest, Secret};
 use sqlx::Row;
 
-use super::{Db, Engine, address, rows};
+use super::{Db, Engine, address, fleet, is_full, rows};
 use crate::clock::Clock;
 
 #[test]
@@ -39,4 +38,35 @@ async fn l11_sqlite_flushes_what_it_acknowledges() {
     assert_eq!(ask("pragma journal_mode").await.get::<String, _>(0), "wal");
     assert_eq!(ask("pragma synchronous").await.get::<i64, _>(0), 2, "FULL");
     assert_eq!(ask("pragma foreign_keys").await.get::<i64, _>(0), 1);
+}
+
+/// The error is SQLite's own; that of PostgreSQL is met in `tests/it/outage.rs`.
+#[tokio::test]
+async fn i3_a_write_that_finds_no_room_is_noted_until_one_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.db").display().to_string();
+    let db = Db::open(&Secret::new(path), 1, Clock::system()).await.unwrap();
+    let bound = async |sql: &'static str| {
+        sqlx::query(sql).fetch_one(&mut *db.read().await.unwrap()).await.unwrap();
+    };
+    fleet::found(&mut db.read().await.unwrap(), Digest::of(b"fleet")).await.unwrap();
+    bound("pragma max_page_count = 1").await;
+    let mut tx = db.write().await.unwrap();
+    let large = "create table large as select zeroblob(1000000) as bytes";
+    let error = sqlx::query(large).execute(&mut *tx).await.unwrap_err();
+    assert!(is_full(&error), "{error:?}");
+    drop(tx);
+    assert!(!db.is_full(), "nobody has said so");
+    for other in [sqlx::Error::PoolTimedOut, sqlx::Error::RowNotFound] {
+        db.note(&other);
+        assert!(!db.is_full(), "{other}");
+    }
+    db.note(&error);
+    assert!(db.is_full());
+    bound("pragma max_page_count = 1000000").await;
+    let mut tx = db.write().await.unwrap();
+    sqlx::query(large).execute(&mut *tx).await.unwrap();
+    assert!(db.is_full(), "not yet written");
+    tx.commit().await.unwrap();
+    assert!(!db.is_full());
 }

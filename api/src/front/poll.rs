@@ -126,7 +126,7 @@ async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> 
         return Ok(not_modified(app, etag_of(held)));
     }
     app.meters.news.increment(1);
-    let db = app.change_log.part.works().then_some(&app.db);
+    let db = app.change_log.is_readable().then_some(&app.db);
     let mut answer = Response::new(Body::from(app.signer.answer(&draft, db).await));
     let headers = answer.headers_mut();
     headers.insert(header::ETAG, etag_of(Some(draft.etag)));

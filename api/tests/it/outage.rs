@@ -1,16 +1,17 @@
 //! The database or the store is away, slow or full: polls go on, writes say so, and nothing has to be restarted.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cdn::document::{Hold, HoldReason};
+use cdn::document::{Hold, HoldReason, Report};
 use cdn::secret::{Token, TokenKind};
 use cdn::wire::PollAnswer;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -54,18 +55,29 @@ async fn h6_polls_go_on_while_the_database_answers_nothing() {
     fleet.join("site-2", json!({})).await.has_news(&fleet).await;
 }
 
-/// `/readyz` comes to show why a part does not work, and says all the while that the api is ready.
-async fn degraded(fleet: &Fleet, part: &str) {
+/// `/readyz` comes to show why a part does not work.
+async fn degraded(fleet: &Fleet, part: &str) -> String {
+    comes_to_show(fleet, part, |why| why.as_str().map(str::to_owned)).await
+}
+
+/// `/readyz` comes to show that a part works.
+async fn works(fleet: &Fleet, part: &str) {
+    comes_to_show(fleet, part, |why| why.is_null().then_some(())).await;
+}
+
+/// What `/readyz` shows of a part in the end; it says all the while that the api is ready.
+async fn comes_to_show<T>(fleet: &Fleet, part: &str, read: impl Fn(&Value) -> Option<T>) -> T {
     for _ in 0..600 {
         let said = fleet.readiness().await;
         assert_eq!((said.status.as_u16(), &said.body["ready"]), (200, &json!(true)), "{said:?}");
         let parts = said.body["parts"].as_array().unwrap();
-        if parts.iter().any(|shown| shown["name"] == part && shown["why"].is_string()) {
-            return;
+        let shown = parts.iter().find(|shown| shown["name"] == part).unwrap();
+        if let Some(state) = read(&shown["why"]) {
+            return state;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("`{part}` is shown as if it worked");
+    panic!("`{part}` is not shown as it is")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,21 +134,11 @@ async fn h7_a_flood_of_reports_is_bounded_and_none_that_was_taken_is_lost() {
     let postgres = testbed::Postgres::start().await.unwrap();
     let database = postgres.create_database("api").await.unwrap();
     let fleet = Fleet::on(database).await;
-    let hold = Hold {
-        reason: HoldReason::ApplyFailed,
-        service: None,
-        object: None,
-        message: "x".repeat(450),
-        since: start_time(),
-        digest: None,
-    };
     let mut requests = Vec::new();
     for n in 0..40 {
         let mut agent = fleet.join(&format!("site-{n}"), json!({})).await;
         agent.has_news(&fleet).await;
-        let mut report = agent.report();
-        report.holds = vec![hold.clone(); 1_600];
-        let body = cdn::json::canonical_of(&report);
+        let body = cdn::json::canonical_of(&large_report(&mut agent));
         assert!(body.len() > 800_000);
         let request = fleet.http.post(format!("{}/v1/report", fleet.url)).bearer_auth(&agent.credential);
         requests.push(request.body(body));
@@ -164,6 +166,19 @@ async fn h7_a_flood_of_reports_is_bounded_and_none_that_was_taken_is_lost() {
             assert_eq!(cluster["report"]["number"], stored, "site-{n}");
         }
     }
+}
+
+/// Nearly as large as a report may be.
+fn large_report(agent: &mut Agent) -> Report {
+    let hold = Hold {
+        reason: HoldReason::ApplyFailed,
+        service: None,
+        object: None,
+        message: "x".repeat(450),
+        since: start_time(),
+        digest: None,
+    };
+    Report { holds: vec![hold; 1_600], ..agent.report() }
 }
 
 /// Sends the head of a request and the beginning of its body, and nothing more.
@@ -285,11 +300,64 @@ async fn i3_on_a_full_disk_writes_are_refused_and_polls_go_on() {
     }
     let refused = refused.expect("a write is refused where the disk is full");
     refused.refused(507, "database_full");
-    agent.has_no_news(&fleet).await;
-    fleet.get("/v1/clusters/site-1").await.ok();
-    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    until_there_is_room(&fleet, &mut agent, || std::fs::remove_file(disk.0.join("filler")).unwrap()).await;
     fleet.join_token(json!({})).await;
     drop(fleet);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_on_a_full_disk_of_postgresql_reports_are_refused_and_polls_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let disk = Mounted::small(folder.path().join("disk"));
+    assert!(Command::new("chown").arg("postgres").arg(&disk.0).status().unwrap().success());
+    let postgres = testbed::Postgres::start().await.unwrap();
+    let database = postgres.create_database("api").await.unwrap();
+    let name = database.rsplit('/').next().unwrap().to_owned();
+    let fleet = Fleet::on(database).await;
+    let tablespace = format!("create tablespace small location '{}'", disk.0.display());
+    postgres.sql(&name, &tablespace).await.unwrap();
+    postgres.sql(&name, "alter table holds set tablespace small").await.unwrap();
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    fill(&disk.0.join("filler"));
+    until_there_is_room(&fleet, &mut agent, || std::fs::remove_file(disk.0.join("filler")).unwrap()).await;
+}
+
+/// A report is refused, reads and polls go on, and `/readyz` says why; until there is room again and something was
+/// written.
+async fn until_there_is_room(fleet: &Fleet, agent: &mut Agent, make_room: impl FnOnce()) {
+    let report = large_report(agent);
+    let refused = async || {
+        let refused = agent.send(fleet, &report).await.refused(507, "database_full");
+        assert!(refused["detail"].as_str().unwrap().contains("Free space"), "{refused}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    // Once at least, and again: a write of the api's own may be so small that it still finds room.
+    refused().await;
+    let again = async {
+        loop {
+            refused().await;
+        }
+    };
+    let why = tokio::select! {
+        why = degraded(fleet, "database") => why,
+        () = again => String::new(),
+    };
+    assert!(why.contains("disk is full") && why.contains("free space"), "{why}");
+    agent.has_no_news(fleet).await;
+    let held = agent.held.take();
+    agent.has_news(fleet).await;
+    assert_eq!(
+        agent.held.as_ref().unwrap().objects.len(),
+        held.unwrap().objects.len(),
+        "the set rides along"
+    );
+    assert_eq!(fleet.get("/v1/clusters/site-1").await.ok()["report"], json!(null));
+    make_room();
+    agent.send(fleet, &report).await.ok();
+    works(fleet, "database").await;
+    assert_eq!(fleet.get("/v1/clusters/site-1").await.ok()["report"]["number"], report.number);
 }
 
 on_both! {
