@@ -10,6 +10,7 @@ use cdn::{ClusterId, Digest, ProjectName, Secret};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::app::App;
 use crate::db::clusters::slots;
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::follow;
 use crate::nouns::clusters::ClusterState;
 use crate::nouns::join_tokens::JoinToken;
+use crate::routes::audited;
 use crate::table::Known;
 
 /// The other end of the connection.
@@ -254,7 +256,10 @@ pub(crate) async fn learn(app: &App, token: &Secret, from: IpAddr) -> Result<Kno
     if row.next_credential == Some(credential) && row.state == ClusterState::Active {
         let mut tx = app.db.write().await?;
         let change = tx.change();
-        clusters::promote(&mut tx, credential, change).await?;
+        if clusters::promote(&mut tx, credential, change).await? {
+            let who = format!("cluster:{}", row.id);
+            audited(&mut tx, app, &who, ("cluster.promote", row.id.as_str()), json!({})).await?;
+        }
         tx.commit().await?;
     }
     follow::follow(app).await?;

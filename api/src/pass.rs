@@ -22,6 +22,7 @@ use crate::db::documents::Kind;
 use crate::db::{self, Write, approvals, documents, fleet, removals};
 use crate::desired::Extras;
 use crate::follow;
+use crate::nouns::audit::API;
 pub(crate) use read::notes_of;
 use read::{Due, Page};
 
@@ -29,8 +30,6 @@ use read::{Due, Page};
 const WAIT: Duration = Duration::from_secs(10);
 /// Puts into the store at once.
 const PUTS: usize = 8;
-/// Who writes removals that follow from a service's own `onUnassign`.
-const API: &str = "api";
 
 /// Asks the loop for a pass and waits until one has been tried, for a while. Passes that were asked for while one runs
 /// are served by one pass after it.
@@ -204,6 +203,7 @@ async fn write_removals(tx: &mut Write, page: &Page, decided: &Assignments, now:
         let Some(assignment) = decided.clusters.get(cluster) else { continue };
         for removal in &assignment.new_removals {
             let (service, mode) = (&removal.service, removal.mode);
+            // What follows from a service's own `onUnassign`.
             let new = removals::NewRemoval { cluster, service, mode, by: API, at: now };
             removals::add(tx, &new).await?;
         }

@@ -282,25 +282,28 @@ pub(crate) async fn renew(conn: &mut Conn, id: &ClusterId, next: Digest, change:
     sqlx::query(sql).bind(id.as_str()).bind(next.to_string()).bind(change).execute(conn).await.map(drop)
 }
 
-/// Lets the next credential take over: it has been used.
-pub(crate) async fn promote(conn: &mut Conn, next: Digest, change: i64) -> Result<()> {
+/// Lets the next credential take over: it has been used. `false` if it has before.
+pub(crate) async fn promote(conn: &mut Conn, next: Digest, change: i64) -> Result<bool> {
     let sql = "update clusters set credential = next_credential, next_credential = null, change = $2
                where next_credential = $1";
-    sqlx::query(sql).bind(next.to_string()).bind(change).execute(conn).await.map(drop)
+    let done = sqlx::query(sql).bind(next.to_string()).bind(change).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
 }
 
-/// Marks what only a person resolves.
-pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, change: i64) -> Result<()> {
+/// Marks what only a person resolves; `false` if it is marked already.
+pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, change: i64) -> Result<bool> {
     let sql =
         "update clusters set duplicate_since = $2, change = $3 where id = $1 and duplicate_since is null";
-    sqlx::query(sql).bind(id.as_str()).bind(at).bind(change).execute(conn).await.map(drop)
+    let done = sqlx::query(sql).bind(id.as_str()).bind(at).bind(change).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
 }
 
-/// Notes that the agent holds a sequence that this database never issued.
-pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<()> {
+/// Notes that the agent holds a sequence that this database never issued; `false` if that or a higher one is noted.
+pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<bool> {
     let sql = "update clusters set agent_ahead = $2, change = $3
                where id = $1 and seq <> $2 and (agent_ahead is null or agent_ahead < $2)";
-    sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(change).execute(conn).await.map(drop)
+    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(change);
+    Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
 /// A person's word that this database counts: marks are taken away, and the sequence lies above what the agent holds.

@@ -8,12 +8,15 @@ use axum::response::{IntoResponse, Response};
 use cdn::wire::{POLL_AFTER, POLL_AFTER_BOUNDS, POLL_INTERVAL, SEQ_HEADER, START_HEADER};
 use cdn::{ClusterId, Digest, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::json;
 
 use crate::app::App;
 use crate::auth;
 use crate::db::clusters;
 use crate::error::{Error, Result};
 use crate::follow;
+use crate::nouns::audit::API;
+use crate::routes::audited;
 use crate::table::{Ask, Polled, View};
 
 /// The route.
@@ -141,7 +144,9 @@ async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
         tracing::warn!(cluster = %id, "two agents use this cluster's identity");
         let mut tx = app.db.write().await?;
         let change = tx.change();
-        clusters::mark_duplicate(&mut tx, id, app.clock.now_ms(), change).await?;
+        if clusters::mark_duplicate(&mut tx, id, app.clock.now_ms(), change).await? {
+            audited(&mut tx, app, API, ("cluster.duplicate", id.as_str()), json!({})).await?;
+        }
         tx.commit().await?;
         follow::follow(app).await?;
     }
@@ -156,7 +161,10 @@ async fn ahead(app: &App, id: &ClusterId, new_seq: Option<u64>) -> Result<Error>
         tracing::warn!(cluster = %id, held_seq, "an agent holds an assignment that this database never made");
         let mut tx = app.db.write().await?;
         let change = tx.change();
-        clusters::mark_ahead(&mut tx, id, held_seq, change).await?;
+        if clusters::mark_ahead(&mut tx, id, held_seq, change).await? {
+            let detail = json!({"agent_ahead": held_seq});
+            audited(&mut tx, app, API, ("cluster.ahead", id.as_str()), detail).await?;
+        }
         tx.commit().await?;
         follow::follow(app).await?;
     }

@@ -26,6 +26,7 @@ macro_rules! on_both {
 }
 
 mod agent;
+mod audit;
 mod credentials;
 mod description;
 mod fleet;

@@ -37,7 +37,7 @@ pub(crate) async fn undo(
     }
     let to = before(&mut tx, &service).await?;
     remember(&mut tx, &app, key.as_deref(), (&verb, &to.digest.to_string())).await?;
-    move_to(&app, tx, &admin, &service, Some(to.digest)).await.map(Json)
+    move_to(&app, tx, &admin, &service, ("service.undo", Some(to.digest))).await.map(Json)
 }
 
 /// Pins a service to one of its releases.
@@ -63,7 +63,7 @@ pub(crate) async fn pin(
             format!("Its publisher has withdrawn everything of {name} below {floor}, and agents refuse it.");
         return Err(Error::conflict("withdrawn", detail));
     }
-    move_to(&app, tx, &admin, &service, Some(release.digest)).await.map(Json)
+    move_to(&app, tx, &admin, &service, ("service.pin", Some(release.digest))).await.map(Json)
 }
 
 /// Lets a service follow its latest release again.
@@ -73,7 +73,7 @@ pub(crate) async fn pin(
 pub(crate) async fn resume(admin: Admin, State(app): State<Arc<App>>, at: InProject) -> Result<Json<Moved>> {
     let mut tx = app.db.write().await?;
     let service = found(&mut tx, &at.service()?).await?;
-    move_to(&app, tx, &admin, &service, None).await.map(Json)
+    move_to(&app, tx, &admin, &service, ("service.resume", None)).await.map(Json)
 }
 
 /// The release before the one that runs, among those that agents still accept.
@@ -97,11 +97,10 @@ async fn move_to(
     mut tx: Write,
     admin: &Admin,
     service: &Service,
-    pinned: Option<Digest>,
+    (verb, pinned): (&str, Option<Digest>),
 ) -> Result<Moved> {
     services::pin(&mut tx, &service.name, pinned).await?;
     fleet::touch_catalog(&mut tx).await?;
-    let verb = if pinned.is_some() { "service.pin" } else { "service.resume" };
     let after = found(&mut tx, &service.name).await?;
     let detail = json!({"from": service.release, "to": after.release});
     audited(&mut tx, app, &admin.who, (verb, &service.name.to_string()), detail).await?;
