@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cdn::document::Roles;
 use cdn::envelope::Signature;
 use cdn::limits::SIGNATURES;
 use cdn::{ClusterId, Digest, document};
@@ -79,10 +80,8 @@ pub(crate) async fn approve(
     if approve.signatures.len() > SIGNATURES {
         return Err(Error::invalid("invalid_body", format!("At most {SIGNATURES} signatures are read.")));
     }
-    if app.signer.trust().root().roles.approver.is_some() && approve.signatures.is_empty() {
-        let detail = "This fleet's root lists approvers: an approver has to sign the hold's digest.";
-        return Err(Error::invalid("signature_needed", detail));
-    }
+    let wire = document::Approval { hold: digest, signatures: approve.signatures };
+    check_signed(&app.signer.trust().root().roles, &wire)?;
     let mut tx = app.db.write().await?;
     let missing = || {
         Error::not_found("No cluster reports such a hold now; it may be resolved, or be another one by now.")
@@ -95,7 +94,6 @@ pub(crate) async fn approve(
         approved_at: app.clock.now(),
         approved_by: admin.who.clone(),
     };
-    let wire = document::Approval { hold: digest, signatures: approve.signatures };
     approvals::put(&mut tx, &approval, &wire).await?;
     let change = tx.change();
     db::clusters::touch(&mut tx, &approval.cluster, change).await?;
@@ -104,4 +102,19 @@ pub(crate) async fn approve(
     audited(&mut tx, &app, &admin.who, ("hold.approve", &digest.to_string()), detail).await?;
     commit_and_assign(tx, &app).await?;
     Ok(Json(approval))
+}
+
+/// Where root lists approvers, agents act on nothing that these have not signed. A yes replaces the one before, so one
+/// that no agent believes would take away one that they do.
+fn check_signed(roles: &Roles, approval: &document::Approval) -> Result<()> {
+    let Some(approvers) = &roles.approver else { return Ok(()) };
+    if approval.is_signed_by(approvers) {
+        return Ok(());
+    }
+    let detail = format!(
+        "This fleet's root lists approvers: {} of them have to sign this hold's digest, all in one request; give \
+         their keys: `windlass approve hold {} --key FILE`.",
+        approvers.threshold, approval.hold
+    );
+    Err(Error::invalid("signature_needed", detail))
 }

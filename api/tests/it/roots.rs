@@ -2,20 +2,26 @@
 
 use std::time::Duration;
 
-use cdn::SigningKey;
-use cdn::envelope::{Envelope, Role};
+use cdn::document::{Hold, HoldReason, Roles};
+use cdn::envelope::{Envelope, Role, Signature};
+use cdn::{Digest, SigningKey};
 use serde_json::{Value, json};
 
 use crate::agent::Polled;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, start_time};
 
 impl Fleet {
     /// The next root, which lists this key as the desired key.
     fn next_root(&self, version: u64, desired: &SigningKey) -> Vec<u8> {
+        self.root_with(version, |roles| roles.desired = Role::of(desired.public()))
+    }
+
+    /// A later root with other roles.
+    fn root_with(&self, version: u64, change: impl FnOnce(&mut Roles)) -> Vec<u8> {
         let mut root = self.trust.root().clone();
         root.version = version;
         root.fleet = Some(self.trust.fleet());
-        root.roles.desired = Role::of(desired.public());
+        change(&mut root.roles);
         Envelope::sign(&root, &[&self.root_key]).to_bytes()
     }
 
@@ -80,4 +86,45 @@ async fn what_is_no_root_keeps_no_api_from_starting() {
     fleet.start(&[]).await;
     agent.has_news(&fleet).await;
     fleet.roots_are(200, "").await;
+}
+
+/// Agents believe nobody else, and a yes replaces the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_root_lists_approvers_a_hold_is_approved_by_their_signatures_alone() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let [one, two, stranger] = std::array::from_fn(|_| SigningKey::random());
+    let approvers = Role { keys: vec![one.public(), two.public()], threshold: 2 };
+    fleet.lay_root(2, &fleet.root_with(2, |roles| roles.approver = Some(approvers)));
+    fleet.stop().await;
+    fleet.start(&[]).await;
+    let mut agent = fleet.join("site-1", json!({})).await;
+    agent.has_news(&fleet).await;
+    let digest = Digest::of(b"exactly these objects");
+    let hold = Hold {
+        reason: HoldReason::PruneBudget,
+        service: None,
+        object: None,
+        message: "40 of 50 objects would go".to_owned(),
+        since: start_time(),
+        digest: Some(digest),
+    };
+    agent.reports(&fleet, &[], vec![hold]).await;
+    let approve = async |signatures: Value| {
+        fleet.post(&format!("/v1/holds/{digest}/approve"), json!({"signatures": signatures})).await
+    };
+    let by = |key: &SigningKey| json!(Signature::approve(digest, key));
+    let of_another = json!(Signature::approve(Digest::of(b"others"), &two));
+    let wrong = [json!([]), json!([by(&one)]), json!([by(&one), by(&one)]), json!([by(&one), by(&stranger)])];
+    for signatures in wrong.iter().cloned().chain([json!([by(&one), of_another])]) {
+        let said = approve(signatures).await.refused(422, "signature_needed");
+        assert!(said["detail"].as_str().unwrap().contains("2 of them have to sign"), "{said}");
+    }
+    agent.has_no_news(&fleet).await;
+    approve(json!([by(&one), by(&two)])).await.ok();
+    let told = agent.has_news(&fleet).await.desired.approvals;
+    assert_eq!(json!(told[0].signatures), json!([by(&one), by(&two)]));
+    for signatures in wrong {
+        approve(signatures).await.refused(422, "signature_needed");
+    }
+    agent.has_no_news(&fleet).await;
 }

@@ -101,7 +101,7 @@ impl Signature {
 
 impl Approval {
     /// Whether it carries signatures of enough distinct approvers.
-    pub(crate) fn is_signed_by(&self, approvers: &Role) -> bool {
+    pub fn is_signed_by(&self, approvers: &Role) -> bool {
         let message = message(APPROVAL_TYPE, self.hold.to_string().as_bytes());
         let read = &self.signatures[..SIGNATURES.min(self.signatures.len())];
         approvers.is_met_by(&approvers.signers(&message, read))
