@@ -228,6 +228,34 @@ on_both! {
         fleet.post("/v1/clusters/site-1/approve", json!({})).await.refused(409, "revoked");
     }
 
+    async fn d4_a_revoked_publisher_sees_and_publishes_nothing_more(fleet) {
+        let mut fleet = fleet;
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let (stays, lost) = (fleet.publisher("ci", "default").await, fleet.publisher("laptop", "default").await);
+        // It is known to memory, as one that was good lately.
+        fleet.send(Method::GET, "/v1/wanted", &lost, None).await.ok();
+        let one = fleet.publish(&lost, "default/web", 1).await;
+        let publishers = fleet.get("/v1/publishers").await.ok();
+        let path = format!("/v1/publishers/{}/revoke", publishers["items"][0]["id"].as_str().unwrap());
+        let revoked = fleet.post(&path, json!({})).await.ok();
+        assert_eq!(revoked["name"], "laptop");
+        let status = json!({"service": "default/web", "outcome": "failed", "message": "x"});
+        for _ in 0..2 {
+            let said = fleet.send(Method::GET, "/v1/wanted", &lost, None).await;
+            said.refused(401, "unknown_credential");
+            let said = fleet.send(Method::POST, "/v1/publish-status", &lost, Some(status.clone())).await;
+            said.refused(401, "unknown_credential");
+            fleet.register(&lost, fleet.release("default/web", 2)).await.refused(401, "unknown_credential");
+            fleet.stop().await;
+            fleet.start(&[]).await;
+        }
+        assert_eq!(fleet.get("/v1/services/default/web").await.ok()["release"], json!(one), "what it published stays");
+        fleet.publish(&stays, "default/web", 2).await;
+        fleet.clock.advance(Duration::from_hours(1));
+        assert_eq!(fleet.post(&path, json!({})).await.ok(), revoked, "it was revoked when it was");
+        fleet.post("/v1/publishers/pb_none/revoke", json!({})).await.refused(404, "not_found");
+    }
+
     async fn d7_an_agent_that_was_off_for_a_year_comes_back_unless_it_was_revoked(fleet) {
         let mut fleet = fleet;
         fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;

@@ -307,6 +307,11 @@ impl Fleet {
 
     /// The envelope of a release, signed by its project's key.
     pub(crate) fn release(&self, service: &str, seq: u64) -> Vec<u8> {
+        self.withdrawing(service, seq, 0)
+    }
+
+    /// The same of one that withdraws all below a sequence.
+    pub(crate) fn withdrawing(&self, service: &str, seq: u64, min_seq: u64) -> Vec<u8> {
         let service: ServiceName = service.parse().unwrap();
         let key = if service.project().as_str() == "other" { &self.other_key } else { &self.release_key };
         let bundle = Digest::of(format!("{service} {seq}").as_bytes());
@@ -319,7 +324,7 @@ impl Fleet {
             namespace: "app".to_owned(),
             encodings: vec![Stored { encoding: Encoding::Zst, digest: bundle, length: 512 }],
             seq,
-            min_seq: 0,
+            min_seq,
             objects: 3,
         };
         Envelope::sign(&release, &[key]).to_bytes()

@@ -60,6 +60,38 @@ on_both! {
         assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(two));
     }
 
+    async fn what_its_publisher_has_withdrawn_is_neither_pinned_nor_gone_back_to(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let one = fleet.publish(&publisher, "default/web", 1).await;
+        let two = fleet.publish(&publisher, "default/web", 2).await;
+        fleet.register(&publisher, fleet.withdrawing("default/web", 3, 2)).await.ok();
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        let moves = async |verb: &str, body: serde_json::Value| {
+            fleet.post(&format!("/v1/services/default/web/{verb}"), body).await
+        };
+        let said = moves("pin", json!({"release": one})).await.refused(409, "withdrawn");
+        assert!(said["detail"].as_str().unwrap().contains("default/web below 2"), "{said}");
+        agent.has_no_news(&fleet).await;
+        assert_eq!(moves("undo", json!({})).await.ok()["to"], json!(two), "what is not below is accepted");
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(two));
+        moves("undo", json!({})).await.refused(409, "nothing_to_undo");
+        moves("resume", json!({})).await.ok();
+        moves("pin", json!({"release": two})).await.ok();
+        agent.has_news(&fleet).await;
+        // Withdrawn while it is pinned: it stays what it is, and nothing leads back to it.
+        let four = fleet.withdrawing("default/web", 4, 4);
+        fleet.register(&publisher, four.clone()).await.ok();
+        agent.has_no_news(&fleet).await;
+        moves("pin", json!({"release": two})).await.refused(409, "withdrawn");
+        moves("resume", json!({})).await.ok();
+        let four = cdn::Digest::of(&four);
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(four));
+        moves("undo", json!({})).await.refused(409, "nothing_to_undo");
+        agent.has_no_news(&fleet).await;
+    }
+
     async fn an_undo_that_is_sent_twice_with_one_key_goes_back_once(fleet) {
         fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
         let publisher = fleet.publisher("ci", "default").await;

@@ -59,8 +59,10 @@ pub(crate) async fn pin(
     let release = release.ok_or_else(missing)?;
     let floor = releases::floor(&mut tx, &name).await?;
     if release.seq < floor {
-        let detail =
-            format!("Its publisher has withdrawn everything of {name} below {floor}, and agents refuse it.");
+        let detail = format!(
+            "Its publisher has withdrawn everything of {name} below {floor}, and agents refuse it; pin one that is not \
+             below: GET .../releases lists them."
+        );
         return Err(Error::conflict("withdrawn", detail));
     }
     move_to(&app, tx, &admin, &service, ("service.pin", Some(release.digest))).await.map(Json)
