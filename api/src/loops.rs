@@ -201,7 +201,6 @@ fn measure(app: &App) {
     }
     metrics::gauge!("windlass_clusters", "state" => "lost").set(app.table.lost(app.lost_before_ms()) as f64);
     app.meters.table_bytes.set(app.table.heap_bytes() as f64);
-    app.meters.report_queue.set(app.reports.waiting() as f64);
 }
 
 /// A root that was put beside the others counts without a restart, if our key is in it. If not, no agent that has it

@@ -2,10 +2,10 @@
 //! meanwhile. Each is acknowledged once it is durable (law L11). The queue is bounded in bytes (law L5).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cdn::ClusterId;
 use cdn::document::Report;
+use metrics::Gauge;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub(crate) struct Reports {
     send: mpsc::UnboundedSender<Queued>,
     receive: Mutex<mpsc::UnboundedReceiver<Queued>>,
     room: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Gauge,
 }
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Queued {
 /// A report's room in the queue; given back when dropped.
 #[derive(Debug)]
 struct Place {
-    waiting: Arc<AtomicUsize>,
+    waiting: Gauge,
     _bytes: OwnedSemaphorePermit,
 }
 
@@ -55,23 +55,24 @@ enum Told {
 }
 
 impl Place {
-    fn new(waiting: &Arc<AtomicUsize>, bytes: OwnedSemaphorePermit) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self { waiting: Arc::clone(waiting), _bytes: bytes }
+    fn new(waiting: Gauge, bytes: OwnedSemaphorePermit) -> Self {
+        waiting.increment(1.0);
+        Self { waiting, _bytes: bytes }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.decrement(1.0);
     }
 }
 
 impl Reports {
-    pub(crate) fn new() -> Self {
+    /// `waiting` counts those that wait.
+    pub(crate) fn new(waiting: Gauge) -> Self {
         let (send, receive) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
-        Self { send, receive: Mutex::new(receive), room, waiting: Arc::default() }
+        Self { send, receive: Mutex::new(receive), room, waiting }
     }
 
     /// Queues a report of so many bytes, and waits until it is durable.
@@ -82,7 +83,7 @@ impl Reports {
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| full())?;
         let (done, written) = oneshot::channel();
         let stopping = |_| Error::unavailable("The api is stopping; send the report again.", 5);
-        let queued = Queued { cluster, report, done, _place: Place::new(&self.waiting, room) };
+        let queued = Queued { cluster, report, done, _place: Place::new(self.waiting.clone(), room) };
         self.send.send(queued).map_err(|_| full())?;
         match written.await.map_err(stopping)? {
             Told::Stored => Ok(()),
@@ -92,11 +93,6 @@ impl Reports {
                 Err(Error::unavailable("The database did not take the report; send it again.", 10))
             }
         }
-    }
-
-    /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
     }
 }
 

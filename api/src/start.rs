@@ -136,6 +136,7 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
     };
     found(&db, &roots, &terms, &clock).await?;
     let gaps = fleet::gaps(&mut *db.read().await?).await.context("read when nothing was written")?;
+    let meters = Meters::new();
     let app = App {
         table: Table::new(terms, Gaps::new(gaps)),
         store,
@@ -143,8 +144,8 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
         clock,
         admin: admin.hash(),
         limiter: Limiter::new(WRONG_EACH, WRONG_ALL),
-        meters: Meters::new(),
-        reports: Reports::new(),
+        reports: Reports::new(meters.report_queue.clone()),
+        meters,
         passes: Passes::new(readiness.part("assign")),
         change_log: ChangeLog::new(readiness.part("database")),
         requests: Arc::new(Semaphore::new(settings.max_requests as usize)),
