@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use api::{Clock, Running, Settings};
 use cdn::document::{Floors, Release, Revision, Roles, Root, Stored};
@@ -78,6 +79,18 @@ impl Said {
 
 pub(crate) fn start_time() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// Waits for what comes by itself: far longer than it takes, so that a machine with much else to do only makes it late.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_mins(2) {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("after two minutes: {what}")
 }
 
 impl Fleet {
@@ -229,7 +242,7 @@ impl Fleet {
             if postgres.sql("postgres", &sql).await.is_ok() {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{sql} fails for ten seconds");
     }

@@ -5,9 +5,10 @@ use cdn::document::{Hold, HoldReason, RemovalMode};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::{Fleet, start_time};
+use crate::agent::{Agent, Held, Polled};
+use crate::fleet::{Fleet, start_time, until};
 
-async fn running(fleet: &Fleet, options: serde_json::Value) -> crate::agent::Agent {
+async fn running(fleet: &Fleet, options: serde_json::Value) -> Agent {
     fleet.source("default").await;
     let spec = json!({"source": "repo", "namespace": "app", "selector": {"matchLabels": {"env": "prod"}},
         "options": options});
@@ -116,15 +117,11 @@ on_both! {
 }
 
 /// What a report changes is assigned behind it.
-async fn wait_for_news(fleet: &Fleet, agent: &mut crate::agent::Agent) -> crate::agent::Held {
-    for _ in 0..200 {
-        match agent.poll(fleet).await {
-            crate::agent::Polled::News => return agent.held.clone().unwrap(),
-            crate::agent::Polled::NotModified => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-            crate::agent::Polled::Refused(said) => panic!("{said:?}"),
-        }
-    }
-    panic!("no news within four seconds")
+async fn wait_for_news(fleet: &Fleet, agent: &mut Agent) -> Held {
+    let look = async || match agent.poll(fleet).await {
+        Polled::News => agent.held.clone(),
+        Polled::NotModified => None,
+        Polled::Refused(said) => panic!("{said:?}"),
+    };
+    until("no news", look).await
 }

@@ -2,9 +2,11 @@
 
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::fleet::{Fleet, Said, start_time};
+use crate::fleet::{Fleet, Said, start_time, until};
+use crate::program::program;
 
 async fn raw(fleet: &Fleet, method: Method, path: &str, token: &str, body: Vec<u8>) -> Said {
     let request = fleet.http.request(method, format!("{}{path}", fleet.url)).bearer_auth(token).body(body);
@@ -134,35 +136,48 @@ on_both! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_that_the_database_refuses_takes_no_other_with_it() {
-    let postgres = testbed::Postgres::start().await.unwrap();
-    let database = postgres.create_database("api").await.unwrap();
-    let name = database.rsplit('/').next().unwrap().to_owned();
-    let fleet = Fleet::on(database).await;
-    let mut agents = Vec::new();
-    for n in 0..10 {
+    let mut fleet = Fleet::on_postgres().await;
+    let (_process, observe) = program(&mut fleet, &[]).await;
+    let mut database = PgConnection::connect(&fleet.database).await.unwrap();
+    let mut requests = Vec::new();
+    for n in 0..11 {
         let mut agent = fleet.join(&format!("site-{n}"), json!({})).await;
         agent.has_news(&fleet).await;
-        agents.push(agent);
-    }
-    let rule = "alter table clusters add constraint no_such_agent check (agent <> 'odd')";
-    postgres.sql(&name, rule).await.unwrap();
-    // While it stands still they gather, and go into one transaction then.
-    postgres.pause().unwrap();
-    let mut sends = JoinSet::new();
-    for (n, agent) in agents.iter_mut().enumerate() {
         let mut report = agent.report();
         report.agent = if n == 4 { "odd".to_owned() } else { report.agent };
         let url = format!("{}/v1/report", fleet.url);
-        let request = fleet.http.post(url).bearer_auth(&agent.credential).json(&report);
-        sends.spawn(async move { (n, request.send().await.unwrap().status().as_u16()) });
+        requests.push(fleet.http.post(url).bearer_auth(&agent.credential).json(&report));
     }
-    tokio::task::yield_now().await;
-    postgres.resume().unwrap();
+    let rule = "alter table clusters add constraint no_such_agent check (agent <> 'odd')";
+    sqlx::query(rule).execute(&mut database).await.unwrap();
+    // The first one waits for another writer; the others gather behind it, and go into one transaction then.
+    let mut writer = database.begin().await.unwrap();
+    sqlx::query("select one from fleet for update").execute(&mut *writer).await.unwrap();
+    let mut sends = JoinSet::new();
+    for (n, request) in requests.into_iter().enumerate() {
+        sends.spawn(async move { (n, request.send().await.unwrap().status().as_u16()) });
+        if n == 0 {
+            let waiting = "select count(*) from pg_stat_activity
+                           where datname = current_database() and wait_event_type = 'Lock'";
+            until("nothing waits for the writer", async || {
+                let row: (i64,) = sqlx::query_as(waiting).fetch_one(&mut *writer).await.unwrap();
+                (row.0 > 0).then_some(())
+            })
+            .await;
+        }
+    }
+    let metrics = format!("{observe}/metrics");
+    until("not all reports have come", async || {
+        let metrics = fleet.http.get(&metrics).send().await.unwrap().text().await.unwrap();
+        metrics.contains("windlass_report_queue 11\n").then_some(())
+    })
+    .await;
+    writer.rollback().await.unwrap();
     let mut said = sends.join_all().await;
     said.sort_unstable();
-    let wanted: Vec<_> = (0..10).map(|n| (n, if n == 4 { 503 } else { 204 })).collect();
+    let wanted: Vec<_> = (0..11).map(|n| (n, if n == 4 { 503 } else { 204 })).collect();
     assert_eq!(said, wanted);
-    for n in (0..10).filter(|n| *n != 4) {
+    for n in (0..11).filter(|n| *n != 4) {
         let cluster = fleet.get(&format!("/v1/clusters/site-{n}")).await.ok();
         assert_eq!(cluster["report"]["number"], 1);
     }

@@ -9,7 +9,7 @@ use testbed::{Process, Program, Ready, free_port};
 use crate::fleet::Fleet;
 
 /// The program on the same folder and database as a fleet whose own api is stopped.
-async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
+pub(crate) async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
     fleet.stop().await;
     let (process, url, observe) = started(fleet, more).await;
     fleet.url = url;
