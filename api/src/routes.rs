@@ -15,7 +15,7 @@
 //! | | `GET /v1/audit`, `GET /v1/whoami` |
 //! | anyone | `GET /v1/openapi.json` |
 //!
-//! Lists are [`page::Page`]s with `?limit=&cursor=`. Errors are `cdn::wire::Problem`.
+//! Lists are [`page::Page`]s with `?limit=&cursor=`. Reads have an `ETag`, and are 304 to who holds it. Errors are `cdn::wire::Problem`.
 
 pub mod agent;
 pub mod audit;
@@ -32,6 +32,7 @@ pub mod releases;
 pub mod removals;
 pub mod services;
 pub mod sources;
+mod unchanged;
 pub mod whoami;
 
 use std::sync::Arc;
@@ -59,7 +60,8 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(publisher::wanted))
         .routes(routes!(releases::register))
         .routes(routes!(publisher::publish_status));
-    agents.merge(publishers).merge(fleet()).merge(work()).merge(people())
+    let reads_are_tagged = axum::middleware::from_fn(unchanged::unless_held);
+    agents.merge(publishers.merge(fleet()).merge(work()).merge(people()).route_layer(reads_are_tagged))
 }
 
 fn fleet() -> OpenApiRouter<Arc<App>> {

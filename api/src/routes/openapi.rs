@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi};
+use utoipa::openapi::{InfoBuilder, OpenApi, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 /// The description.
@@ -19,6 +21,9 @@ pub fn openapi() -> OpenApi {
              Every error is a problem (RFC 9457).",
         ))
         .build();
+    for item in description.paths.paths.values_mut() {
+        item.get.iter_mut().for_each(say_tags);
+    }
     let components = description.components.get_or_insert_default();
     for (name, what) in [
         ("admin", "A person or CI: `wla_...`"),
@@ -31,6 +36,23 @@ pub fn openapi() -> OpenApi {
     }
     components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     description
+}
+
+/// Every read is tagged in one place, and so is its description; the poll says more of its own.
+fn say_tags(read: &mut Operation) {
+    if read.responses.responses.contains_key("304") {
+        return;
+    }
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let held = ParameterBuilder::new()
+        .name("If-None-Match")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The ETag of the last answer"))
+        .schema(Some(text));
+    read.parameters.get_or_insert_default().push(held.build().into());
+    let same = ResponseBuilder::new().description("Nothing new").build();
+    read.responses.responses.insert("304".to_owned(), same.into());
 }
 
 /// An error answer (RFC 9457); `cdn::wire::Problem` is what programs read it as.

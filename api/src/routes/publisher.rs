@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use cdn::Digest;
 use cdn::limits::TEXT_CHARS;
 use cdn::wire::{Outcome, PublishStatus, Wanted};
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
 
 use super::{audited, commit};
@@ -22,23 +21,10 @@ const STATUS_BYTES: usize = 16 << 10;
 
 /// The services of the publisher's project that should be published.
 #[utoipa::path(get, path = "/v1/wanted", tag = "publishers", security(("publisher" = [])),
-    params(("If-None-Match" = Option<String>, Header, description = "The ETag of the last answer")),
-    responses((status = 200, body = Object, description = "`cdn::wire::Wanted`"), (status = 304)))]
-pub(crate) async fn wanted(
-    publisher: Publisher,
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-) -> Result<Response> {
+    responses((status = 200, body = Object, description = "`cdn::wire::Wanted`")))]
+pub(crate) async fn wanted(publisher: Publisher, State(app): State<Arc<App>>) -> Result<Json<Wanted>> {
     let services = services::wanted(&mut *app.db.read().await?, &publisher.project).await?;
-    let wanted = Wanted { services };
-    let body = cdn::json::canonical_of(&wanted);
-    let etag = format!("\"{}\"", Digest::of(&body));
-    let held = headers.get(header::IF_NONE_MATCH).and_then(|held| held.to_str().ok());
-    if held.is_some_and(|held| held.trim_start_matches("W/") == etag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
-    }
-    let headers = [(header::ETAG, etag), (header::CONTENT_TYPE, "application/json".to_owned())];
-    Ok((headers, body).into_response())
+    Ok(Json(Wanted { services }))
 }
 
 /// What became of looking at a service, for people.

@@ -102,6 +102,56 @@ on_both! {
         put("if-match", etag, spec).await.refused(412, "changed_meanwhile");
     }
 
+    /// What people changed is the version that a write demands; what is shown of it is more.
+    async fn every_read_is_304_to_who_holds_it_and_not_to_who_holds_what_was_shown_before(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let release = fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        let read = async |path: &str, held: Option<&str>| {
+            let token = if path == "/v1/wanted" { &publisher } else { &fleet.admin };
+            let request = fleet.http.get(format!("{}{path}", fleet.url)).bearer_auth(token);
+            let request = request.header("if-none-match", held.unwrap_or("\"other\""));
+            crate::fleet::Said::read(request.send().await.unwrap()).await
+        };
+        // What `operations` names.
+        let unknown = cdn::Digest::of(b"x").to_string();
+        let spec = json!({"git": {"url": "https://git.example.com/web.git", "ref": "main"}});
+        fleet.put("/v1/sources/default/web", spec).await.ok();
+        let mut reads = 0;
+        for (method, path, _) in crate::credentials::operations(&fleet).await {
+            if method != Method::GET || path == "/v1/desired" {
+                continue;
+            }
+            let path = path.replace(&unknown, &release.to_string());
+            let shown = read(&path, None).await;
+            let etag = shown.etag.clone().unwrap_or_else(|| panic!("{path}: {shown:?}"));
+            shown.ok();
+            let same = read(&path, Some(&etag)).await;
+            assert_eq!((same.status.as_u16(), same.etag.as_ref()), (304, Some(&etag)), "{path}");
+            assert_eq!(same.body, serde_json::Value::Null, "{path}");
+            reads += 1;
+        }
+        assert!(reads > 15, "{reads}");
+
+        let path = "/v1/clusters/site-1";
+        let before = read(path, None).await.etag.unwrap();
+        agent.reports(&fleet, &[], Vec::new()).await;
+        let after = read(path, Some(&before)).await;
+        let etag = after.etag.clone().unwrap();
+        assert_eq!(after.ok()["sync"], "synced");
+        assert_ne!(etag, before);
+        // A report is no change that a person has not seen.
+        let relabel = |held: String| {
+            let request = fleet.http.patch(format!("{}{path}", fleet.url)).bearer_auth(&fleet.admin);
+            request.header("if-match", held).json(&json!({"labels": {"env": "test"}})).send()
+        };
+        assert_eq!(relabel(before.clone()).await.unwrap().status(), 200);
+        assert_eq!(relabel(before).await.unwrap().status(), 412);
+        read("/v1/clusters/none", Some("*")).await.refused(404, "not_found");
+    }
+
     async fn a_post_that_is_sent_twice_with_one_key_makes_one_thing(fleet) {
         let post = || {
             let request = fleet.http.post(format!("{}/v1/join-tokens", fleet.url)).bearer_auth(&fleet.admin);
