@@ -85,6 +85,7 @@ impl Db {
             .max_connections(connections)
             .acquire_timeout(WAIT)
             .after_connect(move |conn, _| Box::pin(prepare(conn, engine)))
+            .after_release(move |conn, _| Box::pin(is_clean(conn, engine)))
             .connect_with(options)
             .await
             .context(UNOPENED)?;
@@ -292,6 +293,18 @@ async fn prepare(conn: &mut Conn, engine: Engine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a connection that is given back may be used again. What fails by a full disk SQLite rolls back by itself, and
+/// the driver goes on as if it were inside: its next rollback would keep the lock that all writers need, and what is
+/// committed after that would be acknowledged and never written (law L11).
+async fn is_clean(conn: &mut Conn, engine: Engine) -> Result<bool> {
+    if engine == Engine::Postgres {
+        return Ok(true);
+    }
+    // Behind a rollback that is still to come.
+    conn.ping().await?;
+    Ok(!conn.is_in_transaction())
 }
 
 /// `($1,$2),($3,$4)`: the list of a batch. Made of numbers alone.

@@ -70,3 +70,25 @@ async fn i3_a_write_that_finds_no_room_is_noted_until_one_succeeds() {
     tx.commit().await.unwrap();
     assert!(!db.is_full());
 }
+
+/// As SQLite does by itself where a disk is full at a commit: it rolls back, and the driver does not see it.
+#[tokio::test]
+async fn l11_what_is_committed_after_sqlite_has_rolled_back_by_itself_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("api.db").display().to_string();
+    let open = async || Db::open(&Secret::new(path.clone()), 1, Clock::system()).await.unwrap();
+    let db = open().await;
+    fleet::found(&mut db.read().await.unwrap(), Digest::of(b"fleet")).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    let again = "insert or rollback into fleet select * from fleet";
+    sqlx::query(again).execute(&mut *tx).await.unwrap_err();
+    drop(tx);
+    // One that is given up, as where a request is refused; and one that is not.
+    drop(db.write().await.unwrap());
+    let mut tx = db.write().await.unwrap();
+    let change = tx.change();
+    fleet::touch_catalog(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let seen = fleet::get(&mut open().await.read().await.unwrap()).await.unwrap();
+    assert_eq!((seen.change, seen.catalog), (change, 1), "seen from elsewhere");
+}
