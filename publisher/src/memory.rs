@@ -24,6 +24,9 @@ pub(crate) struct Remembered {
     pub(crate) commit: String,
     /// The release that stood then.
     pub(crate) release: Option<Digest>,
+    /// The root by which it counted: a later one may have dropped its key.
+    #[serde(default)]
+    pub(crate) root: u64,
     /// The release that the api knows, and which api that is.
     pub(crate) registered: Option<(String, Digest)>,
     /// What the api was told last.

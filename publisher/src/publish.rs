@@ -56,9 +56,12 @@ impl PublishError {
         match self {
             Self::Render(why) => why.outcome(),
             Self::Source(why) => why.outcome(),
-            Self::Release(ReleaseError::Keys(_) | ReleaseError::Untrusted { .. } | ReleaseError::Bomb) => {
-                Outcome::Refused
-            }
+            Self::Release(
+                ReleaseError::Keys(_)
+                | ReleaseError::Untrusted { .. }
+                | ReleaseError::OutOfReach { .. }
+                | ReleaseError::Bomb,
+            ) => Outcome::Refused,
             Self::Release(
                 ReleaseError::Store(_)
                 | ReleaseError::Encode(_)
@@ -114,7 +117,9 @@ impl Publisher {
         let mut remembered = self.memory.recall(service).await;
         let releases = self.releases.read().await;
         let standing = releases.standing(service).await?;
-        let as_before = self.as_before(request, checkout, &remembered, standing.as_ref()).await;
+        let same_root = remembered.root == releases.trust().version();
+        let standing_before = standing.as_ref().filter(|_| same_root);
+        let as_before = self.as_before(request, checkout, &remembered, standing_before).await;
         let mut published = if let Some(standing) = as_before {
             // Nothing to render: the head's commit follows.
             let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
@@ -130,6 +135,7 @@ impl Publisher {
         remembered.bundle = Some(published.bundle);
         remembered.release = Some(published.release);
         remembered.commit.clone_from(&published.commit);
+        remembered.root = releases.trust().version();
         self.memory.keep(service, &remembered).await;
         published.registered = self.register(&releases, service, &mut remembered).await;
         Ok(published)
@@ -146,6 +152,7 @@ impl Publisher {
             (None, _) => true,
         };
         known
+            && remembered.root == self.releases.read().await.trust().version()
             && checkout.commit().is_none_or(|commit| commit == remembered.commit)
             && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key)
     }
@@ -218,7 +225,7 @@ impl Publisher {
     }
 }
 
-/// Puts what was rendered, unless it is what stands.
+/// Puts what was rendered, unless it is what stands and readers believe it.
 async fn release(
     releases: &Releases,
     request: &RenderRequest,
@@ -227,8 +234,9 @@ async fn release(
 ) -> Result<Published, PublishError> {
     let Rendered { revision, bundle, tar, digest, warnings, .. } = rendered;
     let mut content = None;
-    if let Some(standing) = standing.as_ref().filter(|standing| standing.head().bundle == digest) {
-        let (verified, _) = releases.release_of(standing).await?;
+    if let Some(standing) = standing.as_ref().filter(|standing| standing.head().bundle == digest)
+        && let Some((verified, _)) = releases.release_of(standing).await?
+    {
         if verified.record().namespace == request.wanted.namespace {
             let standing = move_commit(releases, standing.clone(), revision.id).await?;
             return Ok(Published { warnings, ..told(&standing, Outcome::Unchanged, true) });
@@ -257,7 +265,8 @@ async fn release(
 async fn register(releases: &Releases, api: &Api, service: &ServiceName) -> Result<(), String> {
     let standing = releases.standing(service).await.map_err(|why| why.to_string())?;
     let standing = standing.ok_or("the store has no head of it")?;
-    let (_, envelope) = releases.release_of(&standing).await.map_err(|why| why.to_string())?;
+    let release = releases.release_of(&standing).await.map_err(|why| why.to_string())?;
+    let (_, envelope) = release.ok_or("root no longer lists who signed it")?;
     api.register(&envelope).await.map(|_| ()).map_err(|why: ApiError| why.to_string())
 }
 

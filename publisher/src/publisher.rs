@@ -33,7 +33,7 @@ impl Publisher {
         let workshop = Workshop::open(settings.workshop()).await?;
         let allow = AllowFile::open(settings.allow.clone())?;
         let store = Store::open(&settings.store).await.context("open the store")?;
-        let trust = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
+        let roots = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
         let keys = trust::read_keys(&settings.release_key)?;
         let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
         let client = Client::new(&settings.http.settings(agent))?;
@@ -45,7 +45,7 @@ impl Publisher {
             }
             (_, _) => None,
         };
-        let releases = RwLock::new(Releases::new(store, trust, keys).read_by(public));
+        let releases = RwLock::new(Releases::new(store, roots, keys).read_by(public));
         Ok(Self { workshop, allow, releases, api, memory: Memory::new(&settings.cache) })
     }
 
@@ -62,8 +62,8 @@ impl Publisher {
     /// Takes the newest root that the store holds.
     pub async fn follow_roots(&self) -> Result<(), trust::TrustError> {
         let mut releases = self.releases.write().await;
-        let trust = trust::follow_roots(releases.trust().clone(), releases.store()).await?;
-        releases.renew(trust);
+        let roots = trust::follow_roots(releases.roots().clone(), releases.store()).await?;
+        releases.renew(roots);
         Ok(())
     }
 }

@@ -13,19 +13,29 @@ use cdn::{Digest, Key, Limits, ServiceName, Signed, SigningKey};
 use store::{Put, Store, StoreError, SwapError, Version};
 
 use crate::public::{NotPublic, PublicOrigin};
-use crate::trust::can_sign;
+use crate::trust::{Roots, can_sign};
+
+/// The highest sequence: every reader of JSON holds it exactly. As unix milliseconds, it is the year 287396.
+const LAST_SEQ: u64 = (1 << 53) - 1;
 
 /// Where a service stands, proved to be a publisher's own word.
 #[derive(Clone, Debug)]
 pub struct Standing {
     head: Head,
     version: Version,
+    counts: bool,
 }
 
 impl Standing {
     /// The head.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whether the newest root lists who signed it. Else an earlier one did, and it is to be signed anew: readers go by
+    /// the newest alone.
+    pub fn counts(&self) -> bool {
+        self.counts
     }
 }
 
@@ -68,13 +78,25 @@ pub enum ReleaseError {
     /// The head, or the release that it names, is not a publisher's word.
     #[error(
         "the head of {service} in the store is not believed: {why}; somebody else has written to the store, the key was \
-         changed without a new root, or --root is another fleet's. Nothing was published"
+         changed without a new root, or --root is another fleet's. Nothing was published: put back the head that our \
+         key has signed, or remove this one"
     )]
     Untrusted {
         /// Which service.
         service: ServiceName,
         /// What is wrong with it.
         why: String,
+    },
+    /// No sequence is left above what stands.
+    #[error(
+        "the head of {service} says the sequence {seq}, and {LAST_SEQ} is the last that there is; look at who has signed \
+         it, and drop that key by a new root: then its sequence no longer counts. Nothing was published"
+    )]
+    OutOfReach {
+        /// Which service.
+        service: ServiceName,
+        /// What its head says.
+        seq: u64,
     },
     /// The public URL does not give it.
     #[error(transparent)]
@@ -98,15 +120,15 @@ pub enum ReleaseError {
 #[derive(Debug)]
 pub struct Releases {
     store: Store,
-    trust: Trust,
+    roots: Roots,
     keys: Vec<SigningKey>,
     public: Option<PublicOrigin>,
 }
 
 impl Releases {
     /// Signs with these keys what is written there.
-    pub fn new(store: Store, trust: Trust, keys: Vec<SigningKey>) -> Self {
-        Self { store, trust, keys, public: None }
+    pub fn new(store: Store, roots: impl Into<Roots>, keys: Vec<SigningKey>) -> Self {
+        Self { store, roots: roots.into(), keys, public: None }
     }
 
     /// The same, and what others read it by.
@@ -121,12 +143,17 @@ impl Releases {
 
     /// The fleet's trust.
     pub fn trust(&self) -> &Trust {
-        &self.trust
+        self.roots.newest()
     }
 
-    /// Takes a newer root.
-    pub(crate) fn renew(&mut self, trust: Trust) {
-        self.trust = trust;
+    /// The roots that led to it.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Takes newer roots.
+    pub(crate) fn renew(&mut self, roots: Roots) {
+        self.roots = roots;
     }
 
     /// Where a service stands; none before its first release. What lies there counts only with a publisher's signature.
@@ -135,20 +162,28 @@ impl Releases {
         self.read_head(service, &found.bytes, found.version).map(Some)
     }
 
-    /// The release that a head names, verified.
-    pub async fn release_of(&self, standing: &Standing) -> Result<(Verified, Vec<u8>), ReleaseError> {
+    /// The release that a head names, verified; none where the newest root no longer lists who signed it, but an earlier
+    /// one did: it is to be signed anew.
+    pub async fn release_of(&self, standing: &Standing) -> Result<Option<(Verified, Vec<u8>)>, ReleaseError> {
         let (service, head) = (&standing.head.service, &standing.head);
+        if !standing.counts {
+            return Ok(None);
+        }
         let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
         let found = self.store.get(&Key::Object(head.release)).await?;
         let bytes = found
             .ok_or_else(|| untrusted(format!("its release {} is not in the store", head.release)))?
             .bytes;
-        let verified = Verified::check(&self.trust, service, &bytes, &MinSeqs::default());
-        let verified = verified.map_err(|why| untrusted(why.to_string()))?;
+        let by = |trust: &Trust| Verified::check(trust, service, &bytes, &MinSeqs::default());
+        let verified = match by(self.trust()) {
+            Ok(verified) => verified,
+            Err(_) if self.roots.earlier().any(|root| by(root).is_ok()) => return Ok(None),
+            Err(why) => return Err(untrusted(why.to_string())),
+        };
         if verified.record().bundle != head.bundle {
             return Err(untrusted("it names another bundle than its release".to_owned()));
         }
-        Ok((verified, bytes.to_vec()))
+        Ok(Some((verified, bytes.to_vec())))
     }
 
     /// First step: puts a bundle in every encoding, and reads each back. Tells how many bytes were new.
@@ -180,11 +215,11 @@ impl Releases {
         standing: Option<&Standing>,
     ) -> Result<Head, ReleaseError> {
         let (seq, min_seq) = match standing {
-            Some(standing) => (now().max(standing.head.seq + 1), self.min_seq_of(standing).await?),
+            Some(standing) => (next_seq(standing, now())?, self.min_seq_of(standing).await?),
             None => (now(), 0),
         };
         let release = Release {
-            fleet: self.trust.fleet(),
+            fleet: self.trust().fleet(),
             service: new.service,
             revision: new.revision,
             bundle: new.bundle,
@@ -224,7 +259,7 @@ impl Releases {
         let bytes = self.sign(&service, &head)?;
         let expected = standing.map(|standing| &standing.version);
         match self.store.swap(&Key::Head(service.clone()), bytes, expected).await {
-            Ok(version) => Ok(Standing { head, version }),
+            Ok(version) => Ok(Standing { head, version, counts: true }),
             Err(SwapError::Store(why)) => Err(why.into()),
             Err(SwapError::Conflict(None)) => {
                 Err(ReleaseError::Conflict { service, ours: head.commit, theirs: "nothing".to_owned() })
@@ -232,7 +267,8 @@ impl Releases {
             Err(SwapError::Conflict(Some(found))) => {
                 let theirs = self.read_head(&service, &found.bytes, found.version)?;
                 // Two that come to the same are no conflict.
-                if theirs.head.bundle == head.bundle && theirs.head.commit == head.commit {
+                let same = theirs.head.bundle == head.bundle && theirs.head.commit == head.commit;
+                if same && theirs.counts {
                     return Ok(theirs);
                 }
                 Err(ReleaseError::Conflict { service, ours: head.commit, theirs: theirs.head.commit })
@@ -257,7 +293,7 @@ impl Releases {
         service: &ServiceName,
         document: &T,
     ) -> Result<Vec<u8>, ReleaseError> {
-        let role = can_sign(&self.trust, service.project(), &self.keys).map_err(ReleaseError::Keys)?;
+        let role = can_sign(self.trust(), service.project(), &self.keys).map_err(ReleaseError::Keys)?;
         let keys: Vec<&SigningKey> =
             self.keys.iter().filter(|key| role.keys.contains(&key.public())).collect();
         let bytes = Envelope::sign(document, &keys).to_bytes();
@@ -277,24 +313,44 @@ impl Releases {
         version: Version,
     ) -> Result<Standing, ReleaseError> {
         let untrusted = |why: String| ReleaseError::Untrusted { service: service.clone(), why };
-        let role = self.trust.release_role(service.project());
-        let role = role.ok_or_else(|| untrusted("root lists no publisher for its project".to_owned()))?;
-        let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| {
+        let before = || self.roots.earlier().find_map(|root| read_by(root, service, bytes).ok());
+        let read = match read_by(self.trust(), service, bytes) {
+            Ok(head) => Ok((head, true)),
+            Err(why) => before().map(|head| (head, false)).ok_or(why),
+        };
+        let (head, counts) = read.map_err(|why| {
             // Where not even our own keys count, it is our keys or our root that are wrong, not what stands.
-            let ours = can_sign(&self.trust, service.project(), &self.keys);
-            ours.err().map_or_else(|| untrusted(why.to_string()), ReleaseError::Keys)
+            let ours = can_sign(self.trust(), service.project(), &self.keys);
+            ours.err().map_or_else(|| untrusted(why), ReleaseError::Keys)
         })?;
-        let head = signed.into_document();
-        if head.service != *service || head.fleet != self.trust.fleet() {
+        if head.service != *service || head.fleet != self.trust().fleet() {
             return Err(untrusted(format!("it is the head of {} of the fleet {}", head.service, head.fleet)));
         }
-        Ok(Standing { head, version })
+        Ok(Standing { head, version, counts })
     }
 
-    /// A floor that a release has set holds for those after it.
+    /// A floor that a release has set holds for those after it, until a root drops the key that set it (FAULTS A3).
     async fn min_seq_of(&self, standing: &Standing) -> Result<u64, ReleaseError> {
-        let (_, bytes) = self.release_of(standing).await?;
+        let Some((_, bytes)) = self.release_of(standing).await? else { return Ok(0) };
         Ok(Envelope::claim::<Release>(&bytes).map_or(0, |release| release.min_seq))
+    }
+}
+
+/// What a head says, if a root lists who signed it.
+fn read_by(trust: &Trust, service: &ServiceName, bytes: &[u8]) -> Result<Head, String> {
+    let role = trust.release_role(service.project());
+    let role = role.ok_or_else(|| "root lists no publisher for its project".to_owned())?;
+    let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| why.to_string())?;
+    Ok(signed.into_document())
+}
+
+/// The sequence above what stands. A root that drops the key which drove it out of reach resets it (FAULTS A3).
+fn next_seq(standing: &Standing, now: u64) -> Result<u64, ReleaseError> {
+    let seq = standing.head.seq;
+    match seq.checked_add(1).filter(|next| *next <= LAST_SEQ) {
+        Some(next) => Ok(now.max(next)),
+        None if !standing.counts => Ok(now),
+        None => Err(ReleaseError::OutOfReach { service: standing.head.service.clone(), seq }),
     }
 }
 

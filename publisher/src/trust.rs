@@ -41,39 +41,73 @@ impl From<RootRefused> for TrustError {
     }
 }
 
+/// The roots from root 1 to the newest. What is signed must count by the newest; the earlier ones tell a publisher's old
+/// word, whose key has been rotated since, from a stranger's.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    newest: Trust,
+    earlier: Vec<Trust>,
+}
+
+impl From<Trust> for Roots {
+    fn from(newest: Trust) -> Self {
+        Self { newest, earlier: Vec::new() }
+    }
+}
+
+impl Roots {
+    /// What counts.
+    pub fn newest(&self) -> &Trust {
+        &self.newest
+    }
+
+    /// What has counted before it, the latest first.
+    pub fn earlier(&self) -> impl Iterator<Item = &Trust> {
+        self.earlier.iter().rev()
+    }
+
+    /// Goes on to the next version.
+    pub fn advance(&mut self, next: &[u8]) -> Result<(), RootRefused> {
+        let next = self.newest.advance(next)?;
+        self.earlier.push(std::mem::replace(&mut self.newest, next));
+        Ok(())
+    }
+}
+
 /// Begins at root 1 and goes on through the roots beside it. A file is root 1 alone.
-pub fn read_roots(path: &Path) -> Result<Trust, TrustError> {
+pub fn read_roots(path: &Path) -> Result<Roots, TrustError> {
     let read = |file: &Path| {
         program::files::read_bounded(file, Root::MAX_BYTES as u64)
             .map_err(|why| TrustError::File { file: file.to_owned(), why })
     };
     if !path.is_dir() {
-        return Ok(Trust::given(&read(path)?)?);
+        return Ok(Trust::given(&read(path)?)?.into());
     }
-    let trust = Trust::given(&read(&path.join("1.json"))?)?;
-    trust.follow(|version| {
+    let mut roots = Roots::from(Trust::given(&read(&path.join("1.json"))?)?);
+    while let Some(version) = roots.newest.next_version() {
         let next = path.join(format!("{version}.json"));
-        next.is_file().then(|| read(&next)).transpose()
-    })
+        if !next.is_file() {
+            break;
+        }
+        roots.advance(&read(&next)?)?;
+    }
+    Ok(roots)
 }
 
 /// Goes on through the roots that the store holds. What lies there and is no next root is said and left alone: whoever
 /// may write to the store does not stop a publisher by it.
-pub async fn follow_roots(mut trust: Trust, store: &Store) -> Result<Trust, TrustError> {
-    while let Some(version) = trust.next_version() {
+pub async fn follow_roots(mut roots: Roots, store: &Store) -> Result<Roots, TrustError> {
+    while let Some(version) = roots.newest.next_version() {
         let refused = match store.get(&Key::Root(version)).await {
             Ok(None) => break,
-            Ok(Some(found)) => match trust.advance(&found.bytes) {
-                Ok(next) => {
-                    trust = next;
-                    continue;
-                }
+            Ok(Some(found)) => match roots.advance(&found.bytes) {
+                Ok(()) => continue,
                 Err(why) => why.to_string(),
             },
             Err(StoreError { cause: cause @ Cause::TooLarge { .. }, .. }) => cause.to_string(),
             Err(error) => return Err(error.into()),
         };
-        let stays = trust.version();
+        let stays = roots.newest.version();
         tracing::error!(
             root = version,
             reason = refused,
@@ -81,7 +115,7 @@ pub async fn follow_roots(mut trust: Trust, store: &Store) -> Result<Trust, Trus
         );
         break;
     }
-    Ok(trust)
+    Ok(roots)
 }
 
 /// Reads private keys, one a file.

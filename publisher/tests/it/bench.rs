@@ -21,22 +21,37 @@ use testbed::{Tool, tool};
 pub struct Bench {
     pub folder: TempDir,
     pub release_key: SigningKey,
+    pub root_key: SigningKey,
     pub root: Digest,
 }
 
 impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let release_key = SigningKey::random();
-        let root = write_root(&folder.path().join("root.json"), &release_key);
+        let (release_key, root_key) = (SigningKey::random(), SigningKey::random());
+        let root = root_of(1, None, &root_key, &[&release_key]);
+        std::fs::write(folder.path().join("root.json"), &root).expect("written");
+        let root = Digest::of(&root);
         std::fs::write(folder.path().join("release.key"), release_key.to_text().expose()).expect("written");
-        let bench = Self { folder, release_key, root };
+        let bench = Self { folder, release_key, root_key, root };
         bench.allow("[[allow]]\nservices = [\"*/*\"]\nrepository = \"**\"\nlocal = true\n");
         bench
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Puts the next root into the store: with these release keys, of which one is enough. Returns its bytes.
+    pub fn rotate(&self, version: u64, release: &[&SigningKey]) -> Vec<u8> {
+        let bytes = root_of(version, Some(self.root), &self.root_key, release);
+        crate::repo::write(&self.path("store"), &cdn::Key::Root(version).path(), &bytes);
+        bytes
+    }
+
+    /// The publisher has this release key from now on.
+    pub fn sign_with(&self, release: &SigningKey) {
+        std::fs::write(self.path("release.key"), release.to_text().expose()).expect("written");
     }
 
     /// Replaces the allow list, whole: a daemon may be reading it.
@@ -95,26 +110,24 @@ impl Bench {
     }
 }
 
-fn write_root(file: &Path, release: &SigningKey) -> Digest {
-    let key = SigningKey::random();
+fn root_of(version: u64, fleet: Option<Digest>, key: &SigningKey, release: &[&SigningKey]) -> Vec<u8> {
     let role = |key: &SigningKey| Role::of(key.public());
+    let keys = release.iter().map(|key| key.public()).collect();
     let root = Root {
-        version: 1,
-        fleet: None,
+        version,
+        fleet,
         issued: "2030-01-01T00:00:00Z".parse().expect("a time"),
         roles: Roles {
-            root: role(&key),
+            root: role(key),
             desired: role(&SigningKey::random()),
             routes: role(&SigningKey::random()),
-            release: [("default".parse().expect("a project"), role(release))].into(),
+            release: [("default".parse().expect("a project"), Role { keys, threshold: 1 })].into(),
             approver: None,
         },
         origin_hosts: Vec::new(),
         floors: Floors::default(),
     };
-    let bytes = Envelope::sign(&root, &[&key]).to_bytes();
-    std::fs::write(file, &bytes).expect("written");
-    Digest::of(&bytes)
+    Envelope::sign(&root, &[key]).to_bytes()
 }
 
 fn programs() -> ProgramArgs {

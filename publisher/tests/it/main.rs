@@ -20,3 +20,4 @@ mod public;
 mod publish;
 mod race;
 mod repo;
+mod rotation;
