@@ -12,7 +12,7 @@ use cdn::ServiceName;
 use cdn::wire::Wanted;
 use program::observe::{Observe, Part, Readiness};
 use program::schedule::jitter;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +47,7 @@ struct Daemon {
     publisher: Arc<Publisher>,
     api: Api,
     known: Option<WantedList>,
-    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
-    slots: Arc<Semaphore>,
+    looks: pass::Looks,
     interval: Duration,
     roots_looked: Instant,
     hears: Part,
@@ -59,12 +58,13 @@ impl Daemon {
     async fn open(settings: &Settings, readiness: &Readiness) -> anyhow::Result<Self> {
         let publisher = Publisher::open(settings).await?;
         let api = publisher.api.clone().context("a daemon follows an api; give --api and --token-file")?;
+        let publisher = Arc::new(publisher);
+        let looks = pass::Looks::new(Arc::clone(&publisher), usize::from(settings.concurrency));
         Ok(Self {
-            publisher: Arc::new(publisher),
+            publisher,
             api,
             known: None,
-            looked: Arc::default(),
-            slots: Arc::new(Semaphore::new(usize::from(settings.concurrency))),
+            looks,
             interval: settings.interval,
             roots_looked: Instant::now(),
             hears: readiness.part("wanted"),
@@ -82,6 +82,7 @@ impl Daemon {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.looks.stop().await;
     }
 
     async fn pass(&mut self) {
@@ -94,7 +95,7 @@ impl Daemon {
         }
         self.publisher.allow.look_again();
         let Some(wanted) = self.wanted().await else { return };
-        let summary = pass::over(&self.publisher, wanted, &self.looked, &self.slots).await;
+        let summary = self.looks.pass(wanted).await;
         summary.record(begun.elapsed());
         // A service that fails is told to the api and counted; the program itself is well.
         self.publishes.ready();

@@ -9,7 +9,10 @@ pub(crate) fn describe() {
     describe_counter!("windlass_publish_total", "Services looked at, by outcome");
     describe_counter!("windlass_publish_content_bytes_total", "Content that was new to the store");
     describe_counter!("windlass_publish_renders_total", "Services that were rendered");
-    describe_histogram!("windlass_publish_pass_seconds", "Time of one pass over all that is wanted");
+    describe_histogram!(
+        "windlass_publish_pass_seconds",
+        "Time of one pass; what takes longer goes on beside it"
+    );
     describe_gauge!("windlass_publish_last_success_timestamp_seconds", "When a pass last failed at nothing");
 }
 

@@ -1,6 +1,7 @@
-//! One pass: every wanted service once. Services of one source share one look at it.
+//! One pass: every wanted service once. Services of one source share one look at it, and no pass waits long for one: a
+//! git host that hangs delays its own services, and no others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,25 +10,42 @@ use cdn::ServiceName;
 use cdn::wire::{Outcome, Source, Wanted, WantedService};
 use program::progress::Silent;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
 
 use super::{is_due, note_look};
 use crate::meters;
 use crate::publish::{PublishError, Published, status};
 use crate::publisher::Publisher;
 use crate::render::{RenderError, RenderRequest};
-use crate::source::Checkout;
+use crate::source::{Checkout, Repository};
 
-type Looked = Arc<Mutex<HashMap<ServiceName, Instant>>>;
+/// How long a pass waits for what it has begun. What takes longer goes on beside later passes, which leave it alone.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// So many hosts may keep all that may be asked of each of them waiting before any other host has to wait.
+const HOSTS: usize = 16;
 
 /// A source and how it is opened: who shares all of it shares one look.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     source: Source,
     credential: Option<String>,
     named: Option<PathBuf>,
 }
+
+impl Place {
+    /// Who is asked for it; nobody for what lies on this machine.
+    fn host(&self) -> String {
+        match &self.source {
+            Source::Git(git) => {
+                git.url.parse().map_or_else(|_| String::new(), |at: Repository| at.host().to_owned())
+            }
+            Source::Directory(_) => String::new(),
+        }
+    }
+}
+
+type Groups = BTreeMap<Place, Vec<RenderRequest>>;
 
 /// What came of one pass.
 #[derive(Debug, Default)]
@@ -35,48 +53,135 @@ pub(super) struct Summary {
     outcomes: BTreeMap<&'static str, usize>,
     put_bytes: u64,
     rendered: u64,
+    under_way: usize,
 }
 
-pub(super) async fn over(
-    publisher: &Arc<Publisher>,
-    wanted: Wanted,
-    looked: &Looked,
-    slots: &Arc<Semaphore>,
-) -> Summary {
-    let mut groups: BTreeMap<Place, Vec<RenderRequest>> = BTreeMap::new();
-    let mut tasks = JoinSet::new();
-    let allow = publisher.allow.list();
-    for wanted in wanted.services {
-        match allow.permit(&wanted) {
-            Ok(permission) => {
-                let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
-                let (source, named) = (wanted.source.clone(), permission.named.clone());
-                let place = Place { source, credential, named };
-                groups.entry(place).or_default().push(RenderRequest { wanted, permission });
-            }
-            Err(why) => {
-                let publisher = Arc::clone(publisher);
-                let result = Err(RenderError::from(why).into());
-                tasks.spawn(async move { vec![end(&publisher, &wanted, None, result).await] });
-            }
+/// All that is looked at, by this pass or since an earlier one.
+#[derive(Debug)]
+pub(super) struct Looks {
+    publisher: Arc<Publisher>,
+    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
+    /// Who renders and publishes.
+    slots: Arc<Semaphore>,
+    /// Who asks and fetches, of all hosts, and of each.
+    fetches: Arc<Semaphore>,
+    lanes: HashMap<String, Arc<Semaphore>>,
+    concurrency: usize,
+    tasks: JoinSet<Vec<End>>,
+    begun: BTreeMap<Place, Begun>,
+}
+
+/// Services of a place that are being looked at.
+#[derive(Debug)]
+struct Begun {
+    services: BTreeSet<ServiceName>,
+    task: AbortHandle,
+}
+
+impl Looks {
+    pub(super) fn new(publisher: Arc<Publisher>, concurrency: usize) -> Self {
+        Self {
+            publisher,
+            looked: Arc::default(),
+            slots: Arc::new(Semaphore::new(concurrency)),
+            fetches: Arc::new(Semaphore::new(concurrency * HOSTS)),
+            lanes: HashMap::new(),
+            concurrency,
+            tasks: JoinSet::new(),
+            begun: BTreeMap::new(),
         }
     }
-    for requests in groups.into_values() {
-        let group =
-            Group { publisher: Arc::clone(publisher), looked: Arc::clone(looked), slots: Arc::clone(slots) };
-        tasks.spawn(group.publish(requests));
+
+    /// Looks at every place that is not being looked at yet, and waits a moment for all of them.
+    pub(super) async fn pass(&mut self, wanted: Wanted) -> Summary {
+        let mut summary = Summary::default();
+        let (groups, refused) = self.sort(wanted);
+        self.break_off(&groups, &mut summary).await;
+        for (wanted, result) in refused {
+            let publisher = Arc::clone(&self.publisher);
+            self.tasks.spawn(async move { vec![end(&publisher, &wanted, None, Err(result)).await] });
+        }
+        self.lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+        for (place, requests) in groups {
+            if !self.begun.contains_key(&place) {
+                self.begin(place, requests);
+            }
+        }
+        let patience = Instant::now() + PATIENCE;
+        while timeout_at(patience, self.end_one(&mut summary)).await == Ok(true) {}
+        summary.under_way = self.begun.len();
+        summary
     }
-    let mut summary = Summary::default();
-    while let Some(ended) = tasks.join_next().await {
+
+    /// Ends what is under way.
+    pub(super) async fn stop(&mut self) {
+        self.tasks.shutdown().await;
+        self.begun.clear();
+    }
+
+    /// What is permitted, by place; and what is not.
+    fn sort(&self, wanted: Wanted) -> (Groups, Vec<(WantedService, PublishError)>) {
+        let (mut groups, mut refused) = (Groups::new(), Vec::new());
+        let allow = self.publisher.allow.list();
+        for wanted in wanted.services {
+            match allow.permit(&wanted) {
+                Ok(permission) => {
+                    let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
+                    let (source, named) = (wanted.source.clone(), permission.named.clone());
+                    let place = Place { source, credential, named };
+                    groups.entry(place).or_default().push(RenderRequest { wanted, permission });
+                }
+                Err(why) => refused.push((wanted, RenderError::from(why).into())),
+            }
+        }
+        (groups, refused)
+    }
+
+    /// Breaks off a look from which one of its services has gone: no service is published from two places at once.
+    async fn break_off(&mut self, groups: &Groups, summary: &mut Summary) {
+        let mut gone = Vec::new();
+        for (place, begun) in &self.begun {
+            let now: BTreeSet<&ServiceName> =
+                groups.get(place).into_iter().flatten().map(|request| &request.wanted.name).collect();
+            if !begun.services.iter().all(|service| now.contains(service)) {
+                begun.task.abort();
+                gone.push(place.clone());
+            }
+        }
+        while gone.iter().any(|place| self.begun.contains_key(place)) && self.end_one(summary).await {}
+    }
+
+    fn begin(&mut self, place: Place, requests: Vec<RenderRequest>) {
+        let lane = self.lanes.entry(place.host());
+        let lane = lane.or_insert_with(|| Arc::new(Semaphore::new(self.concurrency)));
+        let group = Group {
+            publisher: Arc::clone(&self.publisher),
+            looked: Arc::clone(&self.looked),
+            slots: Arc::clone(&self.slots),
+            fetches: Arc::clone(&self.fetches),
+            lane: Arc::clone(lane),
+        };
+        let services = requests.iter().map(|request| request.wanted.name.clone()).collect();
+        let task = self.tasks.spawn(group.publish(requests));
+        self.begun.insert(place, Begun { services, task });
+    }
+
+    /// Waits for the next that ends; whether there was one.
+    async fn end_one(&mut self, summary: &mut Summary) -> bool {
+        let Some(ended) = self.tasks.join_next_with_id().await else { return false };
+        let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+        self.begun.retain(|_, begun| begun.task.id() != id);
         match ended {
-            Ok(results) => results.iter().for_each(|end| summary.add(end)),
+            Ok((_, ends)) => ends.iter().for_each(|end| summary.add(end)),
+            Err(broken_off) if broken_off.is_cancelled() => {}
             Err(panic) => summary.broken(&panic),
         }
+        true
     }
-    summary
 }
 
 /// What became of one service.
+#[derive(Debug)]
 struct End {
     outcome: &'static str,
     put_bytes: u64,
@@ -93,15 +198,19 @@ impl End {
 #[derive(Clone)]
 struct Group {
     publisher: Arc<Publisher>,
-    looked: Looked,
+    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
     slots: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
+    lane: Arc<Semaphore>,
 }
 
 impl Group {
     async fn publish(self, requests: Vec<RenderRequest>) -> Vec<End> {
         let Some(first) = requests.first() else { return Vec::new() };
         let checkout = {
-            let _slot = self.slots.acquire().await;
+            // First the host's own: who waits for it keeps no other host waiting.
+            let _lane = self.lane.acquire().await;
+            let _fetch = self.fetches.acquire().await;
             self.publisher.workshop.check_out(first, &Silent).await.map_err(Arc::new)
         };
         let mut tasks = JoinSet::new();
@@ -205,9 +314,10 @@ impl Summary {
             meters::ended(outcome, *count as u64);
         }
         meters::passed(took, self.put_bytes, self.rendered);
-        if self.failed() == 0 {
+        // A host that hangs fails only when its time is over.
+        if self.failed() == 0 && self.under_way == 0 {
             meters::succeeded();
         }
-        tracing::debug!(outcomes = ?self.outcomes, seconds = took.as_secs_f64(), "pass");
+        tracing::debug!(outcomes = ?self.outcomes, under_way = self.under_way, seconds = took.as_secs_f64(), "pass");
     }
 }

@@ -1,7 +1,8 @@
 //! The daemon in this process: it follows refs, tells the api, and goes on without it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use cdn::wire::{Outcome, PublishStatus, WantedService};
 use publisher::Settings;
@@ -239,6 +240,44 @@ async fn one_service_s_failure_is_one_service_s_failure() {
     write(folder.path(), "bad/a.yaml", map("a", "1"));
     running.until("the bad one is mended", |api| api.releases().len() == 2).await;
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_a_git_host_that_never_answers_delays_no_commit_of_another() {
+    let mut running = Running::new().await;
+    let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = dead.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut host = JoinSet::new();
+    host.spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = dead.accept().await {
+            kept.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    // More of them than are looked at at once.
+    let hung =
+        |n: usize| named(&format!("default/a{n}"), from_git(&format!("https://{address}/{n}.git"), ""));
+    let mut wanted: Vec<WantedService> = (0..6).map(hung).collect();
+    wanted.push(named("default/web", from_git(&repo.url(), "web")));
+    running.api.want(wanted);
+    running.start();
+    running.until("it is registered", |api| api.releases().len() == 1).await;
+    running.until("the host is asked", |_| asked.load(Ordering::Relaxed) == 4).await;
+    for (value, releases) in [("2", 2), ("3", 3)] {
+        repo.write("web/a.yaml", map("a", value));
+        repo.commit("go on");
+        let begun = Instant::now();
+        running.until("the commit is registered", |api| api.releases().len() == releases).await;
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 4, "who is asked already is not asked again");
+    tokio::time::timeout(Duration::from_secs(10), running.stop()).await.expect("it stops though it waits");
 }
 
 #[tokio::test]
