@@ -21,6 +21,7 @@ mod once;
 mod public;
 mod publish;
 mod publisher;
+mod refusals;
 pub mod release;
 pub mod render;
 mod renderer;

@@ -1,14 +1,17 @@
 //! One service, from its description to its head: the same way for the daemon, for CI and for a person.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cdn::wire::{Outcome, PublishStatus, Wanted, WantedService};
 use cdn::{Digest, ServiceName};
 use program::progress::Progress;
+use tokio::time::Instant;
 
 use crate::api::{Api, ApiError};
 use crate::memory::Remembered;
 use crate::publisher::Publisher;
+use crate::refusals::Refusal;
 use crate::release::{NewRelease, ReleaseError, Releases, Standing};
 use crate::render::{RenderError, RenderRequest, Rendered};
 use crate::source::Checkout;
@@ -42,9 +45,9 @@ pub enum PublishError {
     /// It was not rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// The source that it shares with other services cannot be read.
+    /// It was not rendered, for a reason that it shares: with other services of its source, or with an earlier look.
     #[error(transparent)]
-    Source(#[from] Arc<RenderError>),
+    Shared(#[from] Arc<RenderError>),
     /// It was not released.
     #[error(transparent)]
     Release(#[from] ReleaseError),
@@ -55,7 +58,7 @@ impl PublishError {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Render(why) => why.outcome(),
-            Self::Source(why) => why.outcome(),
+            Self::Shared(why) => why.outcome(),
             Self::Release(
                 ReleaseError::Keys(_)
                 | ReleaseError::Untrusted { .. }
@@ -80,6 +83,7 @@ impl Publisher {
         progress: &dyn Progress,
     ) -> Result<Published, PublishError> {
         self.register_anew(&wanted.name).await;
+        self.refusals.set(&wanted.name, None);
         let permission = self.allow.list().permit(wanted).map_err(RenderError::from)?;
         let request = RenderRequest { wanted: wanted.clone(), permission };
         let checkout = self.workshop.check_out(&request, progress).await?;
@@ -125,7 +129,7 @@ impl Publisher {
             let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
             told(&move_commit(&releases, standing.clone(), commit).await?, Outcome::Unchanged, false)
         } else {
-            let rendered = self.workshop.render_from(request, checkout, progress).await?;
+            let rendered = self.render(request, checkout, progress).await?;
             remembered.key = Some(rendered.key.clone());
             progress.step(&format!("compress, sign and store {service}"));
             let published = release(&releases, request, rendered, standing).await?;
@@ -139,6 +143,41 @@ impl Publisher {
         self.memory.keep(service, &remembered).await;
         published.registered = self.register(&releases, service, &mut remembered).await;
         Ok(published)
+    }
+
+    /// Renders a service, unless the same was refused before and nothing speaks for another answer.
+    async fn render(
+        &self,
+        request: &RenderRequest,
+        checkout: &Checkout,
+        progress: &dyn Progress,
+    ) -> Result<Rendered, PublishError> {
+        let (service, workshop) = (&request.wanted.name, &self.workshop);
+        let before = self.refusals.of(service);
+        let input = match &before {
+            Some(before) => workshop.key_now(request, checkout, &before.key.places).await,
+            None => None,
+        };
+        if let (Some(before), Some(input)) = (&before, &input)
+            && before.stands(input, Instant::now())
+        {
+            return Err(Arc::clone(&before.why).into());
+        }
+        let mut places = BTreeSet::new();
+        let why = match workshop.render_from(request, checkout, &mut places, progress).await {
+            Ok(rendered) => {
+                self.refusals.set(service, None);
+                return Ok(rendered);
+            }
+            Err(why) => Arc::new(why),
+        };
+        let (key, now) = (workshop.key_now(request, checkout, &places).await, Instant::now());
+        // A folder may have changed while it was rendered: only what was the same before and after is proved.
+        let proved = checkout.commit().is_some() || input == key;
+        let refusal = key.map(|key| Refusal::after(before.as_ref(), key, Arc::clone(&why), now));
+        let refusal = refusal.map(|refusal| if proved { refusal } else { refusal.unproved(now) });
+        self.refusals.set(service, refusal);
+        Err(why.into())
     }
 
     /// Whether looking at the store could only tell what is known: nothing that the bundle is made of has changed, the

@@ -10,6 +10,7 @@ use crate::allow::AllowFile;
 use crate::api::Api;
 use crate::memory::Memory;
 use crate::public::PublicOrigin;
+use crate::refusals::Refusals;
 use crate::release::Releases;
 use crate::render::Workshop;
 use crate::settings::Settings;
@@ -23,6 +24,7 @@ pub struct Publisher {
     pub(crate) releases: RwLock<Releases>,
     pub(crate) api: Option<Api>,
     pub(crate) memory: Memory,
+    pub(crate) refusals: Refusals,
 }
 
 impl Publisher {
@@ -46,7 +48,14 @@ impl Publisher {
             (_, _) => None,
         };
         let releases = RwLock::new(Releases::new(store, roots, keys).read_by(public));
-        Ok(Self { workshop, allow, releases, api, memory: Memory::new(&settings.cache) })
+        Ok(Self {
+            workshop,
+            allow,
+            releases,
+            api,
+            memory: Memory::new(&settings.cache),
+            refusals: Refusals::default(),
+        })
     }
 
     /// Gives up what it holds of the store for itself alone.

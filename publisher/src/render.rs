@@ -99,6 +99,15 @@ impl RenderError {
             Self::Source(_) | Self::Tool(_) | Self::Broken(_) => Outcome::Failed,
         }
     }
+
+    /// Whether the same input may give another answer later: what was lacking were time, memory, or a line. What our own
+    /// rules forbid, they forbid again.
+    pub(crate) fn may_pass(&self) -> bool {
+        if let Self::Tool(ToolError::Failed { may_pass, .. }) = self {
+            return *may_pass;
+        }
+        self.outcome() == Outcome::Failed
+    }
 }
 
 /// What a renderer gives.
@@ -106,7 +115,6 @@ struct Made {
     manifests: Vec<Manifest>,
     notes: Vec<String>,
     files: Files,
-    places: BTreeSet<String>,
 }
 
 impl Workshop {
@@ -117,14 +125,15 @@ impl Workshop {
         progress: &dyn Progress,
     ) -> Result<Rendered, RenderError> {
         let checkout = self.check_out(request, progress).await?;
-        self.render_from(request, &checkout, progress).await
+        self.render_from(request, &checkout, &mut BTreeSet::new(), progress).await
     }
 
-    /// Renders a service from a checkout.
+    /// Renders a service from a checkout. `places` is where it reads, told also where nothing comes of it.
     pub(crate) async fn render_from(
         &self,
         request: &RenderRequest,
         checkout: &Checkout,
+        places: &mut BTreeSet<String>,
         progress: &dyn Progress,
     ) -> Result<Rendered, RenderError> {
         let wanted = &request.wanted;
@@ -132,13 +141,13 @@ impl Workshop {
         let path = normal(&wanted.path).map_err(SourceError::Path)?;
         request.permission.check_path(&path)?;
         let made = match &wanted.renderer {
-            Renderer::Plain(_) => plain::render(checkout, path).await?,
-            Renderer::Kustomize(_) => kustomize::render(self, request, checkout, path).await?,
-            Renderer::Helm(helm) => helm::render(self, (request, helm), checkout, path).await?,
+            Renderer::Plain(_) => plain::render(checkout, path, places).await?,
+            Renderer::Kustomize(_) => kustomize::render(self, request, checkout, path, places).await?,
+            Renderer::Helm(helm) => helm::render(self, (request, helm), checkout, path, places).await?,
         };
         let revision = checkout.revision(&made.files);
-        let fingerprint = checkout.fingerprint(&made.places).unwrap_or_else(|| made.files.digest());
-        let key = self.key(request, made.places, fingerprint);
+        let fingerprint = checkout.fingerprint(places).unwrap_or_else(|| made.files.digest());
+        let key = self.key(request, places.clone(), fingerprint);
         let rules = Rules {
             namespace: wanted.namespace.clone(),
             plain_secrets: request.permission.plain_secrets.clone(),

@@ -95,6 +95,8 @@ impl Looks {
     /// Looks at every place that is not being looked at yet, and waits a moment for all of them.
     pub(super) async fn pass(&mut self, wanted: Wanted) -> Summary {
         let mut summary = Summary::default();
+        let names: BTreeSet<ServiceName> = wanted.services.iter().map(|wanted| wanted.name.clone()).collect();
+        self.publisher.refusals.keep(|service| names.contains(service));
         let (groups, refused) = self.sort(wanted);
         self.break_off(&groups, &mut summary).await;
         for (wanted, result) in refused {

@@ -20,11 +20,12 @@ pub(super) async fn render(
     (request, helm): (&RenderRequest, &HelmRenderer),
     checkout: &Checkout,
     path: String,
+    places: &mut BTreeSet<String>,
 ) -> Result<Made, RenderError> {
     let packaged = is_package(&path);
     let folder =
         if packaged { path.rsplit_once('/').map_or("", |(folder, _)| folder) } else { path.as_str() };
-    let mut places = BTreeSet::from([path.clone()]);
+    places.insert(path.clone());
     let mut values = Vec::new();
     for file in &helm.value_files {
         let file = join(folder, file).map_err(SourceError::Path)?;
@@ -32,7 +33,7 @@ pub(super) async fn render(
         places.insert(file.clone());
         values.push(file);
     }
-    let files = checkout.read(&places).await?;
+    let files = checkout.read(places).await?;
     files.without_odd().map_err(SourceError::Files)?;
     if !packaged {
         vendored(&files, folder)?;
@@ -50,7 +51,7 @@ pub(super) async fn render(
     tokio::time::sleep(until_next_second()).await;
     stable::same(&first, &run().await?)?;
     let (manifests, notes) = hooks::sort(first);
-    Ok(Made { manifests, notes, files, places })
+    Ok(Made { manifests, notes, files })
 }
 
 /// The arguments. Everything foreign in them is checked, so that no text becomes a flag.

@@ -29,8 +29,9 @@ pub(super) async fn render(
     request: &RenderRequest,
     checkout: &Checkout,
     path: String,
+    places: &mut BTreeSet<String>,
 ) -> Result<Made, RenderError> {
-    let (files, places) = gather(request, checkout, &path).await?;
+    let files = gather(request, checkout, &path, places).await?;
     files.without_odd().map_err(SourceError::Files)?;
     let tools = workshop.tools();
     let folder = if path.is_empty() { ".".to_owned() } else { format!("./{path}") };
@@ -43,7 +44,7 @@ pub(super) async fn render(
     };
     let manifests = run().await?;
     stable::same(&manifests, &run().await?)?;
-    Ok(Made { manifests, notes: Vec::new(), files, places })
+    Ok(Made { manifests, notes: Vec::new(), files })
 }
 
 /// Reads the folder, and every folder that its kustomization leads to.
@@ -51,9 +52,10 @@ async fn gather(
     request: &RenderRequest,
     checkout: &Checkout,
     path: &str,
-) -> Result<(Files, BTreeSet<String>), RenderError> {
-    let mut places = BTreeSet::from([path.to_owned()]);
-    let mut files = checkout.read(&places).await?;
+    places: &mut BTreeSet<String>,
+) -> Result<Files, RenderError> {
+    places.insert(path.to_owned());
+    let mut files = checkout.read(places).await?;
     let mut left = vec![(path.to_owned(), "the service's path".to_owned())];
     let mut seen = BTreeSet::new();
     while let Some((folder, from)) = left.pop() {
@@ -64,11 +66,11 @@ async fn gather(
             let what = format!("it leads to more than {MOST_FOLDERS} folders");
             return Err(Findings::from(Finding::new(path, what, "split the service")).into());
         }
-        if !covered(&places, &folder) {
+        if !covered(places, &folder) {
             request.permission.check_path(&folder)?;
+            places.insert(folder.clone());
             let more = checkout.read(&BTreeSet::from([folder.clone()])).await;
             files.merge(more.map_err(|why| missing(why, &folder, &from))?).map_err(SourceError::Files)?;
-            places.insert(folder.clone());
         }
         if files.has_folder(&folder) {
             left.extend(leads_to(&files, &folder)?);
@@ -76,7 +78,7 @@ async fn gather(
             return Err(absent(&folder, &from).into());
         }
     }
-    Ok((files, places))
+    Ok(files)
 }
 
 fn covered(places: &BTreeSet<String>, path: &str) -> bool {

@@ -9,13 +9,17 @@ use crate::source::{Checkout, Files, Odd};
 
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-pub(super) async fn render(checkout: &Checkout, path: String) -> Result<Made, RenderError> {
-    let places = BTreeSet::from([path]);
-    let files = checkout.read(&places).await?;
+pub(super) async fn render(
+    checkout: &Checkout,
+    path: String,
+    places: &mut BTreeSet<String>,
+) -> Result<Made, RenderError> {
+    places.insert(path);
+    let files = checkout.read(places).await?;
     let (files, manifests) = tokio::task::spawn_blocking(move || manifests(&files).map(|read| (files, read)))
         .await
         .map_err(|panic| RenderError::Broken(panic.to_string()))??;
-    Ok(Made { manifests, notes: Vec::new(), files, places })
+    Ok(Made { manifests, notes: Vec::new(), files })
 }
 
 /// Everything that is YAML or JSON by its name; none is passed over silently.

@@ -52,6 +52,8 @@ pub enum ToolError {
         why: String,
         /// What to do.
         next: &'static str,
+        /// Whether the same may work later.
+        may_pass: bool,
     },
     /// Its folder cannot be made.
     #[error("{}: {why}; check the cache folder and its disk", path.display())]
@@ -280,6 +282,26 @@ fn is_busy(why: &ChildError) -> bool {
     matches!(why, ChildError::Failed { complaint, .. } if complaint.contains("Text file busy"))
 }
 
+/// Whether it was a lack of the moment, as against what the program thinks of its input.
+fn may_pass(why: &ChildError) -> bool {
+    match why {
+        ChildError::Failed { status, complaint } => {
+            let lacks =
+                ["memory", "temporarily unavailable", "Text file busy", "No space left", "Too many open"];
+            let of_the_cell = ["unshare: ", "prlimit: "].iter().any(|who| complaint.starts_with(who));
+            // Killed, or its own shell says so of it.
+            let killed = status.code().is_none_or(|code| code > 128);
+            killed || of_the_cell || lacks.iter().any(|lack| complaint.contains(lack))
+        }
+        ChildError::Output(_) => false,
+        ChildError::Start(_)
+        | ChildError::NoFolder(_)
+        | ChildError::Time(_)
+        | ChildError::Filled(_)
+        | ChildError::Pipe(_) => true,
+    }
+}
+
 fn explain(name: &'static str, why: ChildError) -> ToolError {
     let next = match &why {
         ChildError::Start(_) | ChildError::Pipe(_) | ChildError::Filled(_) => "check the program",
@@ -288,6 +310,7 @@ fn explain(name: &'static str, why: ChildError) -> ToolError {
         ChildError::Output(_) => "split the service",
         ChildError::Failed { .. } => "render it by hand to see more",
     };
+    let may_pass = may_pass(&why);
     let why = match why {
         ChildError::Failed { complaint, .. } => complaint,
         ChildError::Start(_)
@@ -297,7 +320,7 @@ fn explain(name: &'static str, why: ChildError) -> ToolError {
         | ChildError::Filled(_)
         | ChildError::Pipe(_) => why.to_string(),
     };
-    ToolError::Failed { name, why, next }
+    ToolError::Failed { name, why, next, may_pass }
 }
 
 /// A program's path, size and time of change: cheaper than asking it, and another program changes it too.

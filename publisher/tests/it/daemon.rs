@@ -1,17 +1,18 @@
 //! The daemon in this process: it follows refs, tells the api, and goes on without it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cdn::wire::{Outcome, PublishStatus, WantedService};
+use cdn::wire::{HelmRenderer, Outcome, PublishStatus, WantedService};
 use publisher::Settings;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, TOKEN};
-use crate::bench::{Bench, from_folder, from_git};
+use crate::bench::{Bench, charted, from_folder, from_git};
 use crate::repo::{Repo, map, write};
 
 /// A daemon that runs, and its api.
@@ -32,7 +33,33 @@ impl Running {
 
     fn settings(&self) -> Settings {
         let (api, token_file) = (Some(self.api.url.clone()), Some(self.bench.path("token")));
-        Settings { api, token_file, ..self.bench.settings("cache") }
+        let mut settings = Settings { api, token_file, ..self.bench.settings("cache") };
+        let counted = self.bench.path("counted-helm");
+        if counted.is_file() {
+            settings.programs.helm = counted;
+        }
+        settings
+    }
+
+    /// Lets helm keep a list of what it renders.
+    fn count_renderings(&self) {
+        let (helm, list) = (self.settings().programs.helm, self.bench.path("renderings"));
+        let (helm, list) = (helm.display(), list.display());
+        let script = format!("#!/bin/sh\necho \"$*\" >> '{list}'\nexec '{helm}' \"$@\"\n");
+        let file = write(self.bench.folder.path(), "counted-helm", script);
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// How often helm has rendered a chart for a service of this name.
+    fn renderings(&self, name: &str) -> usize {
+        let list = std::fs::read_to_string(self.bench.path("renderings")).unwrap_or_default();
+        list.lines().filter(|words| words.starts_with(&format!("template {name} "))).count()
+    }
+
+    /// Lets some further passes begin and end.
+    async fn passes(&self) {
+        let (asked, _) = self.api.asked();
+        self.until("it goes on", |api| api.asked().0 >= asked + 5).await;
     }
 
     fn start(&mut self) {
@@ -278,6 +305,46 @@ async fn c5_a_git_host_that_never_answers_delays_no_commit_of_another() {
     }
     assert_eq!(asked.load(Ordering::Relaxed), 4, "who is asked already is not asked again");
     tokio::time::timeout(Duration::from_secs(10), running.stop()).await.expect("it stops though it waits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_not_rendered_again_until_what_it_is_made_of_changes() {
+    let mut running = Running::new().await;
+    running.count_renderings();
+    let (repo, folder) = (Repo::new(), tempfile::tempdir().unwrap());
+    let template = |text: &str| {
+        [("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"), ("c/templates/a.yaml", text)]
+            .map(|(path, text)| (path.to_owned(), text.to_owned()))
+    };
+    for (path, text) in template("{{ fail \"it is not to be\" }}\n") {
+        repo.write(&path, &text);
+        write(folder.path(), &path, &text);
+    }
+    repo.commit("begin");
+    running.api.want(vec![
+        named("default/folder", charted(from_folder(folder.path(), "c"), HelmRenderer::default())),
+        named("default/git", charted(from_git(&repo.url(), "c"), HelmRenderer::default())),
+    ]);
+    running.start();
+    running.until("both are told", |api| api.statuses().len() == 2).await;
+    assert!(running.api.statuses().iter().all(|status| status.message.contains("it is not to be")));
+    running.passes().await;
+    // A folder may change while it is rendered: it takes a second look to be sure.
+    assert_eq!((running.renderings("git"), running.renderings("folder")), (1, 2));
+    repo.write("README.md", "read me");
+    let elsewhere = repo.commit("elsewhere");
+    running.until("the commit is told", |api| of(api, "default/git").len() == 2).await;
+    assert_eq!(of(&running.api, "default/git")[1].commit, elsewhere);
+    assert_eq!(of(&running.api, "default/git")[1].outcome, Outcome::Failed);
+    running.passes().await;
+    assert_eq!((running.renderings("git"), running.renderings("folder")), (1, 2));
+    for (path, text) in template(&map("a", "1")) {
+        repo.write(&path, &text);
+        write(folder.path(), &path, &text);
+    }
+    repo.commit("mend");
+    running.until("both are registered", |api| api.releases().len() == 2).await;
+    running.stop().await;
 }
 
 #[tokio::test]

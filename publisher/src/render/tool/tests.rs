@@ -80,3 +80,20 @@ fn c3_only_a_program_that_says_so_itself_is_run_with_this_machine_s_files_to_rea
         assert_eq!(needs_more(&why), needs, "{why}");
     }
 }
+
+#[test]
+fn what_lacked_for_a_moment_may_pass_and_what_is_wrong_with_the_input_does_not() {
+    for (why, passes) in [
+        (failed(1 << 8, "Error: execution error at (c/templates/a.yaml:1:3): no"), false),
+        (ChildError::Output(1), false),
+        (failed(2 << 8, "fatal error: runtime: cannot allocate memory"), true),
+        (failed(1 << 8, "unshare: unshare failed: No space left on device"), true),
+        (failed(126 << 8, "unshare: failed to execute /bin/tool: Text file busy"), true),
+        (failed(9, ""), true),
+        (failed(137 << 8, ""), true),
+        (ChildError::Time(Duration::from_secs(1)), true),
+        (ChildError::Start(io::ErrorKind::OutOfMemory.into()), true),
+    ] {
+        assert_eq!(may_pass(&why), passes, "{why}");
+    }
+}
