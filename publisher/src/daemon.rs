@@ -25,6 +25,8 @@ use crate::settings::Settings;
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
 /// How often the store is asked for a new root.
 const NEW_ROOT: Duration = Duration::from_hours(1);
+/// How often the cache is swept.
+const SWEEP: Duration = Duration::from_hours(1);
 
 /// Runs until `stop`: the whole program but its logs and signals.
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -50,6 +52,7 @@ struct Daemon {
     looks: pass::Looks,
     interval: Duration,
     roots_looked: Instant,
+    swept: Option<Instant>,
     hears: Part,
     publishes: Part,
 }
@@ -67,6 +70,7 @@ impl Daemon {
             looks,
             interval: settings.interval,
             roots_looked: Instant::now(),
+            swept: None,
             hears: readiness.part("wanted"),
             publishes: readiness.part("publish"),
         })
@@ -95,6 +99,10 @@ impl Daemon {
         }
         self.publisher.allow.look_again();
         let Some(wanted) = self.wanted().await else { return };
+        if self.swept.is_none_or(|at| at.elapsed() > SWEEP) {
+            self.swept = Some(begun);
+            self.publisher.sweep(&wanted).await;
+        }
         let summary = self.looks.pass(wanted).await;
         summary.record(begun.elapsed());
         // A service that fails is told to the api and counted; the program itself is well.

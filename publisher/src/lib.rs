@@ -27,6 +27,7 @@ pub mod render;
 mod renderer;
 mod settings;
 pub mod source;
+mod sweep;
 pub mod trust;
 mod words;
 

@@ -1,6 +1,7 @@
 //! What a publisher remembers between passes, and over a restart: enough to do nothing when nothing has changed. All of
 //! it may be lost: then it looks again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::wanted_of;
 use crate::render::RenderKey;
+use crate::sweep;
 
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -68,6 +70,23 @@ impl Memory {
     /// Keeps that list, so that an api which is away does not stop publishing.
     pub(crate) async fn keep_wanted(&self, body: Vec<u8>) {
         self.write(self.folder.join("wanted.json"), body).await;
+    }
+
+    /// Forgets services that are not wanted, of which nothing was written for a day.
+    pub(crate) async fn sweep(&self, wanted: &Wanted) {
+        let kept: BTreeSet<PathBuf> = wanted.services.iter().map(|wanted| self.file(&wanted.name)).collect();
+        let folder = self.folder.clone();
+        let swept = tokio::task::spawn_blocking(move || {
+            for project in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let project = project.path();
+                for file in sweep::stale(&project, |path| kept.contains(path)) {
+                    sweep::remove(&file);
+                }
+            }
+        });
+        if let Err(panic) = swept.await {
+            tracing::error!(%panic, "sweeping the cache broke off; this is a fault of Windlass");
+        }
     }
 
     fn file(&self, service: &ServiceName) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use cdn::Secret;
+use cdn::wire::{Source, Wanted, WantedService};
 use program::http::Client;
 use store::Store;
 use tokio::sync::RwLock;
@@ -14,6 +15,7 @@ use crate::refusals::Refusals;
 use crate::release::Releases;
 use crate::render::Workshop;
 use crate::settings::Settings;
+use crate::source::Repository;
 use crate::trust;
 
 /// Everything that publishing needs.
@@ -66,6 +68,17 @@ impl Publisher {
     /// The api that says what is wanted, if there is one.
     pub fn api(&self) -> Option<&Api> {
         self.api.as_ref()
+    }
+
+    /// Clears the cache of what no wanted service names.
+    pub(crate) async fn sweep(&self, wanted: &Wanted) {
+        let repository = |wanted: &WantedService| match &wanted.source {
+            Source::Git(git) => git.url.parse().ok(),
+            Source::Directory(_) => None,
+        };
+        let named: Vec<Repository> = wanted.services.iter().filter_map(repository).collect();
+        self.workshop.sweep(&named).await;
+        self.memory.sweep(wanted).await;
     }
 
     /// Takes the newest root that the store holds.

@@ -16,6 +16,7 @@ use super::WorkshopSettings;
 use crate::child::sandbox::{Confinement, Sandbox};
 use crate::child::{Child, ChildBounds, ChildError, Said, find};
 use crate::source::Files;
+use crate::sweep;
 
 /// A renderer that is a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,11 +182,22 @@ impl Tools {
         Ok(cell)
     }
 
+    fn copy_of(&self, program: &Path) -> PathBuf {
+        self.cache.join("tools").join(&Digest::of(identity(program).as_bytes()).hex()[..32])
+    }
+
+    /// Removes the copies of programs that have been replaced.
+    pub(super) fn sweep(&self) {
+        let current: Vec<PathBuf> = self.programs.values().map(|program| self.copy_of(program)).collect();
+        for copy in sweep::stale(&self.cache.join("tools"), |path| current.iter().any(|kept| kept == path)) {
+            sweep::remove(&copy);
+        }
+    }
+
     /// The program's copy in the cache, from which a cell takes it without copying.
     fn kept(&self, program: &Path) -> io::Result<PathBuf> {
-        let folder = self.cache.join("tools");
+        let (folder, kept) = (self.cache.join("tools"), self.copy_of(program));
         std::fs::create_dir_all(&folder)?;
-        let kept = folder.join(&Digest::of(identity(program).as_bytes()).hex()[..32]);
         if !kept.is_file() {
             let draft = tempfile::NamedTempFile::new_in(&folder)?.into_temp_path();
             std::fs::copy(program, &draft)?;

@@ -12,7 +12,7 @@ use program::settings::{parse_bytes, parse_duration};
 use super::{RenderError, RenderRequest, Tools};
 use crate::child::find;
 use crate::child::sandbox::{Confinement, Sandbox};
-use crate::source::{Checkout, Git, GitBounds};
+use crate::source::{Checkout, Git, GitBounds, Repository};
 
 /// What a workshop is made of.
 #[derive(Clone, Debug)]
@@ -143,6 +143,12 @@ impl Workshop {
     /// The renderers.
     pub(crate) fn tools(&self) -> &Tools {
         &self.0.tools
+    }
+
+    /// Clears the cache of repositories that none of these names, and of programs that have been replaced.
+    pub(crate) async fn sweep(&self, named: &[Repository]) {
+        self.0.git.sweep(named).await;
+        self.0.tools.sweep();
     }
 
     /// Looks at a service's source: where its ref stands, fetched if that is new.

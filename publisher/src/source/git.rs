@@ -23,6 +23,7 @@ use super::reference::is_commit;
 use super::repository::Repository;
 use crate::allow::Credential;
 use crate::child::{ChildError, folder_bytes};
+use crate::sweep;
 
 use tree::Tree;
 
@@ -145,6 +146,25 @@ impl Git {
         progress.step(&format!("fetch {}", remote.repository));
         let name = self.fetch(remote, &folder, &resolved.wanted).await?;
         opened(&name).await
+    }
+
+    /// Removes the repositories that are none of these, unless they are young or in use.
+    pub(crate) async fn sweep(&self, named: &[Repository]) {
+        let (git, named) =
+            (self.clone(), named.iter().map(|named| self.folder_of(named)).collect::<Vec<_>>());
+        let swept = tokio::task::spawn_blocking(move || {
+            let kept = |path: &Path| {
+                path.extension().is_none_or(|end| end != "git") || named.iter().any(|named| named == path)
+            };
+            for folder in sweep::stale(&git.0.cache, kept) {
+                if let Ok(_turn) = git.turn(&folder).try_lock() {
+                    sweep::remove(&folder);
+                }
+            }
+        });
+        if let Err(panic) = swept.await {
+            tracing::error!(%panic, "sweeping the cache broke off; this is a fault of Windlass");
+        }
     }
 
     /// The files of a commit below some places.

@@ -347,6 +347,44 @@ async fn what_was_refused_is_not_rendered_again_until_what_it_is_made_of_changes
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_service_names_any_more_leaves_the_cache_after_a_day() {
+    let mut running = Running::new().await;
+    let repos = [Repo::new(), Repo::new(), Repo::new()];
+    let wanted: Vec<WantedService> = ["a", "b", "c"]
+        .iter()
+        .zip(&repos)
+        .map(|(name, repo)| {
+            repo.write("a.yaml", map("a", "1"));
+            repo.commit("begin");
+            named(&format!("default/{name}"), from_git(&repo.url(), ""))
+        })
+        .collect();
+    let tool = write(&running.bench.path("cache"), "tools/replaced", "an old program");
+    running.api.want(wanted.clone());
+    running.start();
+    running.until("all are registered", |api| api.releases().len() == 3).await;
+    running.stop().await;
+    let git = |n: usize| {
+        let digest = cdn::Digest::of(repos[n].url().as_bytes()).hex();
+        running.bench.path("cache/git").join(format!("{}.git", &digest[..32]))
+    };
+    let memory = |name: &str| running.bench.path("cache/services/default").join(format!("{name}.json"));
+    let (kept, gone, young) = ((git(0), memory("a")), (git(1), memory("b")), (git(2), memory("c")));
+    for path in [&kept.0, &kept.1, &gone.0, &gone.1, &tool] {
+        let touch = ["-exec", "touch", "-d", "2 days ago", "{}", "+"];
+        assert!(std::process::Command::new("find").arg(path).args(touch).status().unwrap().success());
+    }
+    running.api.want(wanted[..1].to_vec());
+    running.start();
+    running.until("it is swept", |_| !gone.0.exists() && !gone.1.exists() && !tool.exists()).await;
+    running.passes().await;
+    running.stop().await;
+    for (repository, memory) in [&kept, &young] {
+        assert!(repository.is_dir() && memory.is_file(), "{}", repository.display());
+    }
+}
+
 #[tokio::test]
 async fn a_second_process_on_the_same_cache_is_refused() {
     let mut running = Running::new().await;
