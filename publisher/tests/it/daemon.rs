@@ -304,6 +304,11 @@ async fn c5_a_git_host_that_never_answers_delays_no_commit_of_another() {
         assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     }
     assert_eq!(asked.load(Ordering::Relaxed), 4, "who is asked already is not asked again");
+    // One of them moves: it is not waited for where it was.
+    running.api.want(vec![named("default/a0", from_git(&repo.url(), "web"))]);
+    running.until("it is registered", |api| api.releases().len() == 4).await;
+    running.passes().await;
+    assert!(of(&running.api, "default/a0").iter().all(|status| status.outcome == Outcome::Published));
     tokio::time::timeout(Duration::from_secs(10), running.stop()).await.expect("it stops though it waits");
 }
 
