@@ -161,7 +161,7 @@ impl Agent {
         let status = Arc::clone(&self.status);
         let tools =
             Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
-        let poller = Poller::resume(tools, settings.poll_interval, sender).await;
+        let poller = Poller::resume(tools, settings.poll_interval, sender).await?;
         let folders = Folders(Arc::clone(&state), Arc::clone(&target));
         let reporter = Reporter::new(api, self.status.watch(), Arc::clone(&target), home.clone());
         let syncer = Syncer::new(Parts {

@@ -1,5 +1,5 @@
-//! Files that carry the digest of what they hold: the first line is the digest of the rest. What nothing else could
-//! stand in for has a twin, so that one damaged file loses nothing - and nothing older ever stands in (law L4).
+//! Files that are believed only as they were written: the first line is the digest of the rest, or their readers know
+//! them by a name or a signature (`*_known`). What nothing else could stand in for has a twin, so that one damaged file loses nothing - and nothing older ever stands in (law L4).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,35 @@ use std::path::{Path, PathBuf};
 use cdn::Digest;
 use program::files;
 
-/// A file that is there, but is not what was written.
+/// A file that is there and gives nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is damaged: {why}", file.display())]
-pub(crate) struct Damaged {
-    /// The file.
-    pub(crate) file: PathBuf,
-    /// What is wrong with it.
-    pub(crate) why: String,
+pub(crate) enum Unusable {
+    /// It is not what was written, and never will be again.
+    #[error("{} is damaged: {why}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It may be what was written; nobody can say now.
+    #[error("{} cannot be read: {source}; look at its rights and at the disk", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl Unusable {
+    /// Whether it is lost: what cannot be read just now is not, and nothing may take its place.
+    pub(crate) fn is_damaged(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Unreadable { .. } => false,
+        }
+    }
 }
 
 /// What holds its name or its signatures in itself is read up to here.
@@ -32,14 +53,17 @@ pub(crate) fn write(file: &Path, body: &[u8]) -> io::Result<()> {
 }
 
 /// Replaces a file and its twin by bytes that their readers know without a digest beside them; what holds them already
-/// stays.
+/// stays. One of the two is enough to go on.
 pub(crate) fn write_known(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    for file in [twin(file), file.to_owned()] {
-        if read_known(&file).is_none_or(|there| there != bytes) {
-            files::write_atomic(&file, bytes, 0o600)?;
-        }
+    let write = |file: &Path| {
+        let is_there = read_known(file).is_some_and(|there| there == bytes);
+        if is_there { Ok(()) } else { files::write_atomic(file, bytes, 0o600) }
+    };
+    let twin = twin(file);
+    if let Err(error) = write(&twin) {
+        tracing::warn!(file = %twin.display(), %error, "a file has no twin until it is written again");
     }
-    Ok(())
+    write(file)
 }
 
 /// A file, and else its twin: the first of which `know` makes something.
@@ -58,13 +82,21 @@ pub(crate) fn write_alone(file: &Path, body: &[u8]) -> io::Result<()> {
     files::write_atomic(file, &bytes, 0o600)
 }
 
-/// Reads a file: none where it is missing, an error where it is not what was written.
-pub(crate) fn read(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Damaged> {
-    let damaged = |why: String| Damaged { file: file.to_owned(), why };
-    match files::read_bounded(file, max) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(damaged(error.to_string())),
-        Ok(bytes) => Ok(Some(body(&bytes).map_err(|why| damaged(why.to_owned()))?.to_vec())),
+/// Reads a file: none where it is missing, an error where it is not what was written, or nobody can say.
+pub(crate) fn read(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Unusable> {
+    let damaged = |why: String| Unusable::Damaged { file: file.to_owned(), why };
+    let error = match files::read_bounded(file, max) {
+        Ok(bytes) => return Ok(Some(body(&bytes).map_err(|why| damaged(why.to_owned()))?.to_vec())),
+        Err(error) => error,
+    };
+    // Too much, or no file at all: something else has been put there.
+    let another = [io::ErrorKind::FileTooLarge, io::ErrorKind::InvalidInput];
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(None)
+    } else if another.contains(&error.kind()) {
+        Err(damaged(error.to_string()))
+    } else {
+        Err(Unusable::Unreadable { file: file.to_owned(), source: error })
     }
 }
 
@@ -80,12 +112,12 @@ pub(crate) fn body(bytes: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// Reads a file, or else its twin.
+/// Reads a file, or else its twin. It is damaged only where both are.
 pub(crate) fn read_either<T>(
     file: &Path,
     max: u64,
-    parse: impl Fn(&[u8]) -> Result<T, Damaged>,
-) -> Result<Option<T>, Damaged> {
+    parse: impl Fn(&[u8]) -> Result<T, Unusable>,
+) -> Result<Option<T>, Unusable> {
     let one = |file: &Path| read(file, max).and_then(|body| body.as_deref().map(&parse).transpose());
     match (one(file), one(&twin(file))) {
         (Ok(Some(document)), _) => Ok(Some(document)),
@@ -94,6 +126,7 @@ pub(crate) fn read_either<T>(
             tracing::warn!(%error, "its twin is used");
             Ok(Some(twin))
         }
+        (Err(error), Err(twin)) if error.is_damaged() => Err(twin),
         (Err(error), Ok(None) | Err(_)) => Err(error),
     }
 }

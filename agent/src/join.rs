@@ -28,11 +28,14 @@ pub(crate) async fn identity(
     let root = operators_root(settings)?;
     let known = match state.with(State::identity).await {
         Ok(known) => known,
-        Err(error) if settings.join_token_file.is_some() => {
+        Err(error) if error.is_damaged() && settings.join_token_file.is_some() => {
             tracing::warn!(%error, "joining anew");
             None
         }
-        Err(error) => bail!("{error}; give --join-token-file to join anew, or restore the state folder"),
+        Err(error) if error.is_damaged() => {
+            bail!("{error}; give --join-token-file to join anew, or restore the state folder")
+        }
+        Err(error) => return Err(error.into()),
     };
     if let Some(identity) = known {
         check_root(root, identity.fleet)?;
@@ -115,10 +118,14 @@ async fn join(
 
 /// The key to join with: the same one for the same token, however often the answer is lost.
 async fn key_for(token: &Token, state: &Arc<State>) -> anyhow::Result<SigningKey> {
-    let begun = state.with(State::joining).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the join is begun anew");
-        None
-    });
+    let begun = match state.with(State::joining).await {
+        Ok(begun) => begun,
+        Err(error) if error.is_damaged() => {
+            tracing::warn!(%error, "the join is begun anew");
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
     if let Some(joining) = begun.filter(|joining| joining.token == token.hash())
         && let Ok(key) = SigningKey::from_text(&joining.key)
     {

@@ -30,6 +30,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, ApiError, Polled};
+use crate::checked::Unusable;
 use crate::held::Held;
 use crate::identity::Identity;
 use crate::meters::{self, PollResult};
@@ -114,17 +115,22 @@ enum Event {
 }
 
 impl Poller {
-    /// Takes up what is on disk; nothing is asked yet.
+    /// Takes up what is on disk; nothing is asked yet. Fails where that cannot be read just now: to go on without the
+    /// floor would be to take older documents (law L4).
     pub(crate) async fn resume(
         tools: Tools,
         interval: Duration,
         news: watch::Sender<Option<Arc<Wanted>>>,
-    ) -> Self {
+    ) -> Result<Self, Unusable> {
         let Tools { api, identity, origins, state, root_file, status } = tools;
-        let trusted = state.with(State::trusted).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what was trusted is lost; it is asked for anew");
-            None
-        });
+        let trusted = match state.with(State::trusted).await {
+            Ok(trusted) => trusted,
+            Err(error) if error.is_damaged() => {
+                tracing::warn!(%error, "what was trusted is lost; it is asked for anew");
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let pace = Pace::new(identity.cluster.as_str().as_bytes(), interval);
         let mut poller = Self {
             api,
@@ -149,7 +155,7 @@ impl Poller {
             status,
         };
         poller.take_up().await;
-        poller
+        Ok(poller)
     }
 
     /// Whether an assignment was on disk.

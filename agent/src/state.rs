@@ -1,4 +1,4 @@
-//! `State`: what the agent believes, on disk, so that a restart needs no network (law L1). Every file carries or is
+//! `State`: what the agent believes, on disk, so that a restart needs no network (law L1). Every file carries, is signed, or is
 //! named by the digest of its bytes and is hashed again when it is read; every write is atomic and flushed.
 //!
 //! ```text
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use cdn::{Digest, json};
 use program::files::{self, Lock, LockError};
 
-use crate::checked::{self, Damaged};
+use crate::checked::{self, Unusable};
 use crate::disk::Disk;
 use crate::identity::{Identity, Joining};
 use crate::inventory::Inventory;
@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Who this cluster is; none before it has joined.
-    pub(crate) fn identity(&self) -> Result<Option<Identity>, Damaged> {
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, Unusable> {
         self.document(IDENTITY)
     }
 
@@ -114,7 +114,7 @@ impl State {
     }
 
     /// The join that is under way, if one is.
-    pub(crate) fn joining(&self) -> Result<Option<Joining>, Damaged> {
+    pub(crate) fn joining(&self) -> Result<Option<Joining>, Unusable> {
         self.document(JOINING)
     }
 
@@ -124,7 +124,7 @@ impl State {
     }
 
     /// What is trusted; none before the first assignment.
-    pub(crate) fn trusted(&self) -> Result<Option<Trusted>, Damaged> {
+    pub(crate) fn trusted(&self) -> Result<Option<Trusted>, Unusable> {
         self.document(TRUSTED)
     }
 
@@ -134,10 +134,10 @@ impl State {
     }
 
     /// The copy of the inventory.
-    pub(crate) fn inventory(&self) -> Result<Option<Inventory>, Damaged> {
+    pub(crate) fn inventory(&self) -> Result<Option<Inventory>, Unusable> {
         let file = self.folder.join(INVENTORY);
         let Some(bytes) = checked::read(&file, DOCUMENT_BYTES)? else { return Ok(None) };
-        let why = |error: crate::inventory::BadInventory| Damaged { file, why: error.to_string() };
+        let why = |error: crate::inventory::BadInventory| Unusable::Damaged { file, why: error.to_string() };
         Inventory::from_bytes(&bytes).map(Some).map_err(why)
     }
 
@@ -175,10 +175,11 @@ impl State {
         self.folder.join("o").join(digest.hex())
     }
 
-    fn document<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Damaged> {
+    fn document<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Unusable> {
         let file = self.folder.join(name);
         checked::read_either(&file, DOCUMENT_BYTES, |bytes| {
-            json::document(bytes).map_err(|error| Damaged { file: file.clone(), why: error.to_string() })
+            json::document(bytes)
+                .map_err(|error| Unusable::Damaged { file: file.clone(), why: error.to_string() })
         })
     }
 }

@@ -99,6 +99,31 @@ async fn i2_one_damaged_file_of_what_is_trusted_loses_nothing() {
     }
 }
 
+/// A disk that does not answer is no reason to become another cluster, or to forget what was the newest.
+#[tokio::test]
+async fn l4_what_cannot_be_read_just_now_is_not_lost() {
+    for name in ["identity.json", "trusted.json"] {
+        let site = running().await;
+        let file = site.state().join(name);
+        let twin = site.state().join(format!("{name}.twin"));
+        let (bytes, trusted) = (std::fs::read(&file).unwrap(), std::fs::read(&twin).unwrap());
+        for file in [&file, &twin] {
+            std::fs::remove_file(file).unwrap();
+            // Whoever follows it gets nowhere.
+            std::os::unix::fs::symlink(file, file).unwrap();
+        }
+        let error = Box::pin(Agent::new(site.settings()).once()).await.unwrap_err();
+        assert!(format!("{error:#}").contains("cannot be read"), "{name}: {error:#}");
+        assert_eq!(site.wire.far().joins, 1, "{name}");
+        for (file, bytes) in [(&file, bytes), (&twin, trusted)] {
+            std::fs::remove_file(file).unwrap();
+            std::fs::write(file, bytes).unwrap();
+        }
+        let status = site.once().await;
+        assert!(reasons(&status).is_empty() && status.network.seq == site.fleet.seq, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn l4_nothing_older_stands_in_for_what_is_damaged() {
     let mut site = Site::new().await;
