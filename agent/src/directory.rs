@@ -99,15 +99,12 @@ impl Directory {
 
     pub(crate) async fn observe(&self, addresses: &[Address]) -> BTreeMap<ObjectId, Seen> {
         let ids: Vec<ObjectId> = addresses.iter().map(|address| address.id.clone()).collect();
-        let look = |folder: &Path| -> Result<BTreeMap<ObjectId, Seen>, Refusal> {
-            Ok(ids.into_iter().map(|id| (id.clone(), file::look(folder, &id))).collect())
-        };
-        self.with(look).await.unwrap_or_default()
+        self.with(|folder| ids.into_iter().map(|id| (id.clone(), file::look(folder, &id))).collect()).await
     }
 
     pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
         let objects = self.with(move |folder| file::marked(folder, fleet)).await?;
-        Ok(Marked { objects, unseen: Vec::new() })
+        Ok(Marked { objects, ..Marked::default() })
     }
 
     pub(crate) async fn apply(&self, prepared: &Prepared) -> Result<Applied, Refusal> {
@@ -149,10 +146,7 @@ impl Directory {
     }
 
     /// File work, away from the network's threads.
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Path) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+    async fn with<T: Send + 'static>(&self, work: impl FnOnce(&Path) -> T + Send + 'static) -> T {
         let place = Arc::clone(&self.place);
         let work = move || {
             let done = work(&place.folder);

@@ -3,7 +3,7 @@
 
 mod shards;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cdn::{Digest, ObjectId, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -134,11 +134,17 @@ impl Inventory {
     /// Takes in what only an older copy knows. Whether that is still there is seen by looking; a copy that a newer one did
     /// not know of may be the only one that noted it (law L7).
     pub(crate) fn widen(&mut self, older: &Self) {
-        let known: BTreeSet<ObjectId> = self.entries().map(|(_, id, _)| id.clone()).collect();
-        for (service, id, entry) in older.entries().filter(|(_, id, _)| !known.contains(id)) {
-            let owned = self.services.entry(service.clone()).or_default();
-            owned.entries.insert(id.clone(), entry.clone());
+        for (service, id, entry) in older.entries() {
+            if !self.knows(id) {
+                let owned = self.services.entry(service.clone()).or_default();
+                owned.entries.insert(id.clone(), entry.clone());
+            }
         }
+    }
+
+    /// Whether an object is some service's.
+    pub(crate) fn knows(&self, id: &ObjectId) -> bool {
+        self.services.values().any(|owned| owned.entries.contains_key(id))
     }
 
     /// Whether a service runs the release that the set names while only an older one is loaded: it was applied from

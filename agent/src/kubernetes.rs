@@ -1,7 +1,7 @@
 //! The Kubernetes target: server-side apply, discovery by kind, health by kstatus rules.
 //!
 //! In reading order: `api` (the one way to the server) and `trouble`; `resource` and `served` (what is served, proved);
-//! `observe`, `list`, `live`, `health`, `uses`, `search` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
+//! `observe`, `glances`, `list`, `live`, `health`, `uses`, `search` (looking); `apply`, `conflict`, `ownership`, `rewrite` (making it so); `delete`,
 //! `release`; `refusal` and `scrub` (saying why not); `inventory_store`; `lease` (one agent at
 //! a time).
 
@@ -147,8 +147,8 @@ impl Kubernetes {
         uses
     }
 
-    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
-        let found = search::marked(&self.api, fleet).await;
+    pub(crate) async fn marked(&self, fleet: Digest, looked: &BTreeSet<KindRef>) -> Result<Marked, Refusal> {
+        let found = search::marked(&self.api, fleet, looked).await;
         found.map_err(|trouble| Refusal::passing(HoldReason::ApplyFailed, trouble.to_string()))
     }
 

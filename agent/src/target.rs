@@ -174,9 +174,13 @@ impl Target {
         }
     }
 
-    /// What carries our mark, for one that has no inventory any more (FAULTS F22).
-    pub(crate) async fn marked(&self, fleet: Digest) -> Result<Marked, Refusal> {
-        each!(self, target => target.marked(fleet))
+    /// What carries our mark, for one that has no inventory any more (FAULTS F22), but for kinds that were looked through
+    /// before.
+    pub(crate) async fn marked(&self, fleet: Digest, looked: &BTreeSet<KindRef>) -> Result<Marked, Refusal> {
+        match self {
+            Self::Kubernetes(kubernetes) => kubernetes.marked(fleet, looked).await,
+            Self::Directory(directory) => directory.marked(fleet).await,
+        }
     }
 
     /// Makes one object so.

@@ -26,7 +26,7 @@ pub(super) fn refusal(act: Act, id: &ObjectId, trouble: &Trouble) -> Refusal {
     match status.code {
         401 => {
             let message = "the API server does not accept the agent's credential";
-            Refusal::passing(HoldReason::Forbidden, message)
+            Refusal::passing(HoldReason::CredentialRefused, message)
         }
         403 => forbidden(status, &said),
         404 => not_found(id, status),

@@ -1,6 +1,8 @@
 //! Looking for what carries our mark where no inventory says what is ours (FAULTS F22): every kind that is served, its
 //! metadata only, page by page.
 
+use std::collections::BTreeSet;
+
 use cdn::Digest;
 use futures::StreamExt as _;
 use futures::stream;
@@ -11,19 +13,25 @@ use super::live::owner;
 use super::resource::Resource;
 use super::served;
 use super::trouble::Trouble;
-use crate::target::{Address, Marked};
+use crate::target::{Address, KindRef, Marked};
 
 /// Kinds at once, each with a page in memory.
 const LISTS: usize = 4;
 
-/// What is found of a fleet. A kind that cannot be listed - one of a broken aggregated API - keeps nobody from the rest.
-pub(super) async fn marked(api: &ApiServer, fleet: Digest) -> Result<Marked, Trouble> {
-    let kinds = served::all(api).await?;
-    let looks = kinds.into_iter().map(|resource| look(api, resource, fleet));
+/// What is found of a fleet. What cannot be listed - a kind of a broken aggregated API - keeps nobody from the rest.
+pub(super) async fn marked(
+    api: &ApiServer,
+    fleet: Digest,
+    looked: &BTreeSet<KindRef>,
+) -> Result<Marked, Trouble> {
+    let (kinds, unclear) = served::all(api).await?;
+    let left = kinds.into_iter().filter(|resource| !looked.contains(&resource.kind));
+    let looks = left.map(|resource| look(api, resource, fleet));
     let mut looks = stream::iter(looks).buffer_unordered(LISTS);
-    let mut marked = Marked::default();
+    let mut marked = Marked { unseen: unclear, ..Marked::default() };
     while let Some(look) = looks.next().await {
         marked.objects.extend(look.objects);
+        marked.looked.extend(look.looked);
         marked.unseen.extend(look.unseen);
     }
     Ok(marked)
@@ -31,7 +39,7 @@ pub(super) async fn marked(api: &ApiServer, fleet: Digest) -> Result<Marked, Tro
 
 /// What is found of one kind.
 async fn look(api: &ApiServer, resource: Resource, fleet: Digest) -> Marked {
-    let (of, version) = (resource.nameless(), &resource.kind.version);
+    let (of, version) = (resource.nameless(), resource.kind.version.clone());
     let mut objects = Vec::new();
     let walked = walk(api, &resource, |object| {
         let found = owner(&of, object, fleet);
@@ -43,6 +51,9 @@ async fn look(api: &ApiServer, resource: Resource, fleet: Digest) -> Marked {
         // What has no list, as a review of somebody's permissions, has no objects.
         Err(trouble) => matches!(trouble.code(), Some(404 | 405)),
     };
-    let unseen = if whole { Vec::new() } else { vec![resource.kind.to_string()] };
-    Marked { objects, unseen }
+    if whole {
+        Marked { objects, looked: BTreeSet::from([resource.kind]), unseen: Vec::new() }
+    } else {
+        Marked { objects, looked: BTreeSet::new(), unseen: vec![resource.kind.to_string()] }
+    }
 }

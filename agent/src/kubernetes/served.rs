@@ -79,17 +79,26 @@ pub(super) async fn served(
     kinds.iter().map(|kind| (kind.clone(), judge(kind, &evidence))).collect()
 }
 
-/// Every kind that is served, once each: in its group's preferred version, where that has it.
-pub(super) async fn all(api: &ApiServer) -> Result<Vec<Resource>, Trouble> {
+/// Every kind that is served, once each: in its group's preferred version, where that has it; and the versions that do
+/// not say what they serve.
+pub(super) async fn all(api: &ApiServer) -> Result<(Vec<Resource>, Vec<String>), Trouble> {
     let versions = evidence::versions(api).await?;
     let documents = documents(api, versions.iter().cloned().collect()).await;
-    let mut kinds: BTreeMap<(String, String), Resource> = BTreeMap::new();
-    for resource in versions.iter().filter_map(|version| documents.get(version)).flat_map(Document::resources)
-    {
-        let KindRef { group, kind, .. } = &resource.kind;
-        kinds.entry((group.clone(), kind.clone())).or_insert_with(|| resource.clone());
+    let (mut kinds, mut unclear) = (BTreeMap::new(), Vec::new());
+    for (group, version) in versions {
+        match documents.get(&(group.clone(), version.clone())) {
+            Some(Document::Served(resources)) => {
+                for resource in resources {
+                    let of = (group.clone(), resource.kind.kind.clone());
+                    kinds.entry(of).or_insert_with(|| resource.clone());
+                }
+            }
+            Some(Document::NotFound | Document::Unclear(_)) | None => {
+                unclear.push(version_path(&group, &version));
+            }
+        }
     }
-    Ok(kinds.into_values().collect())
+    Ok((kinds.into_values().collect(), unclear))
 }
 
 /// Waits until each kind is served in just its version, at most `within`.

@@ -66,7 +66,8 @@ impl Poller {
 
     fn refused(&mut self, refused: &DesiredRefused) {
         let reason = match refused {
-            DesiredRefused::NotSigned(_) | DesiredRefused::OriginHost(_) => HoldReason::NotSigned,
+            DesiredRefused::NotSigned(_) => HoldReason::NotSigned,
+            DesiredRefused::OriginHost(_) => HoldReason::OriginNotAllowed,
             DesiredRefused::WrongFleet(_) | DesiredRefused::WrongCluster(_) => HoldReason::WrongCluster,
             DesiredRefused::SeqConflict(_) => HoldReason::SeqConflict,
             DesiredRefused::Older { .. } => {
@@ -110,9 +111,9 @@ impl Poller {
             }
         };
         let snapshot = accepted.open(&documents.set, documents.values.as_deref()).map_err(|error| {
-            meters::refused(HoldReason::BundleRefused);
+            meters::refused(HoldReason::AssignmentUnusable);
             let message = format!("the set of the assignment cannot be used: {error}");
-            Held::cluster(HoldReason::BundleRefused, message)
+            Held::cluster(HoldReason::AssignmentUnusable, message)
         })?;
         self.problems.poll = None;
         self.keep(snapshot, opening, documents).await;

@@ -1,6 +1,7 @@
 //! The inventory's keeping: on disk and in the target, the higher number wins, what only the other copy knows is added, and
 //! what is lost is said.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cdn::document::HoldReason;
@@ -8,7 +9,7 @@ use cdn::document::HoldReason;
 use crate::held::Held;
 use crate::inventory::Inventory;
 use crate::state::State;
-use crate::target::{Claim, Refusal, Sharded, Target};
+use crate::target::{Claim, KindRef, Refusal, Sharded, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
@@ -30,8 +31,9 @@ pub(super) struct Books {
     in_target: Option<Inventory>,
     /// Until one clean full pass nothing is deleted.
     pub(super) lost: bool,
-    /// Whether every kind has been looked through for our marks.
-    pub(super) searched: bool,
+    /// With no inventory anywhere, the kinds that were looked through for our marks; none once all are, or where there
+    /// is nothing to look for.
+    pub(super) search: Option<BTreeSet<KindRef>>,
 }
 
 impl Books {
@@ -47,7 +49,7 @@ impl Books {
             on_disk: None,
             in_target: None,
             lost: false,
-            searched: false,
+            search: None,
         }
     }
 
@@ -129,6 +131,7 @@ impl Books {
         if let Some(older) = older {
             self.inventory.widen(older);
         }
+        self.search = (self.inventory == Inventory::default()).then(BTreeSet::new);
         // An inventory without trusted state, or trusted state without an inventory: one of the two was lost.
         self.lost = if self.trusted { !found } else { damaged || !self.inventory.is_empty() };
         if self.lost {

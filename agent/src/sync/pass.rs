@@ -9,10 +9,9 @@ use cdn::{ObjectId, ServiceName};
 use super::applier::{Applier, Done, Repaired};
 use super::{News, Syncer};
 use crate::held::Held;
-use crate::inventory::Inventory;
 use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
 use crate::plan::{self, Apply, Cause, Input, Plan, Rails, Standing};
-use crate::target::Served;
+use crate::target::{Address, Served};
 use crate::wanted::Wanted;
 
 impl Syncer {
@@ -64,25 +63,31 @@ impl Syncer {
     /// With no inventory anywhere, takes in what carries our mark: what is no longer declared is not forgotten. A mark
     /// is no proof of what was applied, so it goes only with a yes (law L6).
     async fn search(&mut self, wanted: &Wanted) -> Result<(), Held> {
-        if self.books.searched || self.books.inventory != Inventory::default() {
-            return Ok(());
+        let Some(mut looked) = self.books.search.take() else { return Ok(()) };
+        let found = match self.target.marked(wanted.fleet, &looked).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                self.books.search = Some(looked);
+                let message = format!("what is ours cannot be looked for: {refusal}");
+                return Err(Held::cluster(refusal.reason, message));
+            }
+        };
+        let inventory = &mut self.books.inventory;
+        let unknown = |(_, address): &&(ServiceName, Address)| !inventory.knows(&address.id);
+        let new: Vec<_> = found.objects.iter().filter(unknown).cloned().collect();
+        for (service, address) in &new {
+            inventory.find(service, address);
         }
-        let found = self.target.marked(wanted.fleet).await.map_err(|refusal| {
-            Held::cluster(refusal.reason, format!("what is ours cannot be looked for: {refusal}"))
-        })?;
-        for (service, address) in &found.objects {
-            self.books.inventory.find(service, address);
-        }
-        if !found.objects.is_empty() {
-            let objects = found.objects.len();
-            tracing::warn!(objects, "the inventory is lost; it is built anew from our marks");
+        if !new.is_empty() {
+            tracing::warn!(objects = new.len(), "the inventory is lost; it is built anew from our marks");
             self.books.lost = true;
         }
         if !found.unseen.is_empty() {
             let kinds = found.unseen.join(", ");
-            tracing::warn!(kinds, "what is ours of these kinds could not be looked for");
+            tracing::warn!(kinds, "what is ours of these could not be looked for; they are looked at again");
+            looked.extend(found.looked);
+            self.books.search = Some(looked);
         }
-        self.books.searched = found.unseen.is_empty();
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What a target says: of kinds, of single objects, and of what was done to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cdn::document::Health;
@@ -46,12 +46,14 @@ pub struct Address {
     pub version: String,
 }
 
-/// What carries the mark of one fleet.
+/// What carries the mark of one fleet, as far as that was looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marked {
     /// The objects, and whose they are.
     pub(crate) objects: Vec<(ServiceName, Address)>,
-    /// The kinds that could not be looked through to their end.
+    /// The kinds that were looked through to their end.
+    pub(crate) looked: BTreeSet<KindRef>,
+    /// What could not be: kinds, and group versions that do not say their kinds.
     pub(crate) unseen: Vec<String>,
 }
 

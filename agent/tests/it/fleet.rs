@@ -107,6 +107,14 @@ impl Fleet {
         self.lay(&Key::Root(self.version), &root);
     }
 
+    /// Lays the next root, in which origins have this host.
+    pub(crate) fn allow_origins(&mut self, host: &str) {
+        self.version += 1;
+        let root = Root { origin_hosts: vec![host.to_owned()], ..self.root() };
+        let root = Envelope::sign(&root, &[&self.root_key]).to_bytes();
+        self.lay(&Key::Root(self.version), &root);
+    }
+
     fn lay(&self, key: &Key, bytes: &[u8]) {
         let path = self.folder.path().join(key.path());
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -299,6 +299,23 @@ async fn a11_what_cannot_be_verified_or_read_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn l13_a_signed_assignment_that_cannot_be_used_says_what_is_wrong_with_it() {
+    let no_set = |site: &mut Site, desired: Desired| {
+        let set = b"{}";
+        site.fleet.put(set);
+        let set = Named::of(set);
+        Envelope::sign(&Desired { set, ..desired }, &[&site.fleet.desired_key])
+    };
+    assert_eq!(refused(no_set).await.1, [HoldReason::AssignmentUnusable]);
+    let elsewhere = |site: &mut Site, desired: Desired| {
+        site.fleet.allow_origins("cdn.example.com");
+        let origins = vec!["https://other.example.com/".to_owned()];
+        Envelope::sign(&Desired { root: 2, origins, ..desired }, &[&site.fleet.desired_key])
+    };
+    assert_eq!(refused(elsewhere).await.1, [HoldReason::OriginNotAllowed]);
+}
+
 /// An envelope, changed on the way.
 fn tampered(envelope: &Envelope, change: impl FnOnce(&mut Value)) -> Envelope {
     let mut value = serde_json::to_value(envelope).unwrap();

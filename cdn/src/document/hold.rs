@@ -78,6 +78,10 @@ reasons! {
     WrongCluster, Lasting => "Check the cache in front of the api: it serves one cluster's answer to another.",
     /// A signature is missing, wrong, or by a key that root does not list.
     NotSigned, Lasting => "Check that the api's and publishers' keys are those that the newest root lists.",
+    /// An assignment names an origin whose host root does not allow.
+    OriginNotAllowed, Lasting => "Take the origin out of the api's settings, or allow its host in a new root; the cluster keeps running what it has.",
+    /// An assignment is signed and cannot be used.
+    AssignmentUnusable, Lasting => "Upgrade the agent if it is older than the api, or undo what was assigned last; the cluster keeps running what it has.",
     /// The last accepted assignment has expired and no newer one could be had.
     Stale, Lasting => "Check the connection to the api; the cluster keeps running and repairing what it has.",
     /// What the agent knew of keys and sequences is lost while objects of ours exist.
@@ -120,6 +124,8 @@ reasons! {
     ApiServerUnreachable, Passing => "Bring the API server back, or the agent's way to it; nothing is changed or pruned meanwhile.",
     /// The agent may not do this.
     Forbidden, Lasting => "Give the agent's ServiceAccount the named verb, or remove the object.",
+    /// The API server does not accept the agent's credential.
+    CredentialRefused, Passing => "Give the agent a ServiceAccount or a kubeconfig that the cluster accepts; nothing is changed or pruned meanwhile.",
     /// The API server or an admission policy rejects the object.
     Rejected, Lasting => "Correct the object as the message says, and publish again.",
     /// Applying failed for another cause; it is tried again.
@@ -131,7 +137,9 @@ reasons! {
     /// A definition would be deleted whose kind others use.
     InUse, Prune => "Delete the objects of the kind that are not of this service, or keep the definition in the source.",
     /// Something of the service could not be applied in this pass, so nothing of it is pruned.
-    PruneWaits, Prune => "Resolve the service's other holds first.",
+    PruneWaits, Prune => "Resolve the service's other holds first, or those of the service that is named.",
+    /// Something is no longer wanted and cannot be looked at, so it is not pruned.
+    CannotLook, Prune => "Nothing, if it goes away by itself; else see whether the agent may read what is named.",
     /// The target cannot delete.
     PruneUnsupported, Prune => "Remove the object by hand.",
     /// The object is being deleted and something keeps it.

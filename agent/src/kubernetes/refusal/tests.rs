@@ -22,10 +22,10 @@ fn causes(message: &str, causes: &serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn each_answer_has_its_reason() {
-    use HoldReason::{ApplyFailed, Forbidden, KindNotServed, NamespaceMissing, Rejected};
+    use HoldReason::{ApplyFailed, CredentialRefused, Forbidden, KindNotServed, NamespaceMissing, Rejected};
     let said = |message: &str| json!({"message": message});
     let cases = [
-        (401, said(""), Forbidden, true),
+        (401, said(""), CredentialRefused, true),
         (
             403,
             said(r#"x is forbidden: User "u" cannot patch resource "deployments" in API group "apps""#),

@@ -49,7 +49,7 @@ impl Unwanted<'_> {
             Some(Seen::Live(live)) => live,
             Some(Seen::Missing) => return self.missing(),
             Some(Seen::Unknown(why)) => {
-                return self.hold(HoldReason::PruneWaits, format!("cannot be looked at: {why}"));
+                return self.hold(HoldReason::CannotLook, format!("cannot be looked at: {why}"));
             }
             None => return Verdict::Wait,
         };
@@ -107,7 +107,7 @@ impl Unwanted<'_> {
     fn used(&self) -> Option<Held> {
         let held = |reason, why: String| Some(Held::object(reason, self.service, self.id, why));
         match self.input.uses.get(self.id)? {
-            Uses::Unknown(why) => held(HoldReason::PruneWaits, format!("nobody can say who uses it: {why}")),
+            Uses::Unknown(why) => held(HoldReason::CannotLook, format!("nobody can say who uses it: {why}")),
             Uses::Known { kind, owners } => {
                 let group = self.id.name.split_once('.').map_or("", |(_, group)| group);
                 let is_of_it = |id: &ObjectId| id.kind == *kind && id.group == group;

@@ -388,7 +388,7 @@ fn f17_a_definition_does_not_go_while_others_use_its_kind() {
         assert!(plan.held[0].message.starts_with("3 objects of kind Berth"), "{}", plan.held[0].message);
     }
     world.uses.insert(key.clone(), Uses::Unknown("503".into()));
-    assert_eq!(reasons(&world.plan()), [HoldReason::PruneWaits]);
+    assert_eq!(reasons(&world.plan()), [HoldReason::CannotLook]);
     // Those of the service itself are in the way as long as they are wanted.
     world.uses.insert(key, Uses::Known { kind: "Berth".into(), owners: [(Some(named("web")), 2)].into() });
     assert_eq!(world.plan().prunes.len(), 1);

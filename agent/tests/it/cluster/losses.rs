@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use agent::{Settings, Status};
 use anyhow::Result;
 use cdn::document::HoldReason;
 use serde_json::{Value, json};
 
 use super::Bench;
-use crate::site::{reasons, reported};
+use crate::site::{Running, reasons, reported};
 
 impl Bench {
     async fn inventory(&self, args: &[&str]) -> Result<String> {
@@ -113,6 +114,51 @@ async fn f22_a_cluster_whose_inventory_is_lost_is_searched_in_every_kind_for_wha
     assert_eq!(reasons(&refused), [HoldReason::NeedsConfirm; 3], "said until somebody answers");
     bench.cluster.kubectl(&["delete", "customresourcedefinition", &definition]).await?;
     bench.cluster.kubectl(&["delete", "clusterrole", role]).await?;
+    Ok(())
+}
+
+/// What may not be listed, or what a broken aggregated API does not show, is not forgotten: it is asked for again.
+#[tokio::test]
+async fn f22_a_kind_that_could_not_be_searched_is_searched_again_until_it_can() -> Result<()> {
+    let mut bench = Bench::new("again").await?;
+    let all = [bench.config("a", "1"), bench.berths(&[("v1", true)]), bench.berth("v1", "long")];
+    bench.site.fleet.publish("web", &all);
+    bench.assign().await;
+    bench.settle().await;
+    std::fs::remove_dir_all(bench.site.state())?;
+    bench.inventory(&["delete", "configmap", "-l", "windlass.dev/inventory"]).await?;
+    let user = format!("searcher-{}", bench.namespace);
+    let all_of = |groups: &[&str]| json!({"apiGroups": groups, "resources": ["*"], "verbs": ["*"]});
+    let group = format!("{}.example", bench.namespace);
+    let known = ["", "apiextensions.k8s.io", "coordination.k8s.io"];
+    let role = |rules: Value| {
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": {"name": user}, "rules": rules})
+        .to_string()
+    };
+    bench.cluster.kubectl_with(&role(json!([all_of(&known)])), &["create", "-f", "-"]).await?;
+    let bind = ["create", "clusterrolebinding", &user, "--clusterrole", &user, "--user", &user];
+    bench.cluster.kubectl(&bind).await?;
+    bench.site.fleet.publish("web", &[bench.config("a", "1")]);
+    let envelope = bench.site.fleet.assign(&bench.site.wire.cluster);
+    bench.site.wire.serve(envelope);
+    let kubeconfig = Some(bench.cluster.kubeconfig_of(&user)?);
+    let mut running = Running::new(Settings { kubeconfig, ..bench.settings() });
+    let names = |status: &Status| -> BTreeSet<String> {
+        let holds = status.holds();
+        let confirms = holds.into_iter().filter(|hold| hold.reason == HoldReason::NeedsConfirm);
+        confirms.filter_map(|hold| hold.object).map(|id| id.name).collect()
+    };
+    let definition = bench.of_berths();
+    running.until("the definition is found", |status| names(status) == [definition.clone()].into()).await;
+    let more = role(json!([all_of(&known), all_of(&[&group])]));
+    bench.cluster.kubectl_with(&more, &["replace", "-f", "-"]).await?;
+    let both = BTreeSet::from([definition.clone(), "long".to_owned()]);
+    running.until("its object is found as well", |status| names(status) == both).await;
+    running.stop().await;
+    bench.cluster.kubectl(&["delete", "customresourcedefinition", &definition]).await?;
+    bench.cluster.kubectl(&["delete", "clusterrolebinding", &user]).await?;
+    bench.cluster.kubectl(&["delete", "clusterrole", &user]).await?;
     Ok(())
 }
 
