@@ -162,6 +162,11 @@ impl Agent {
         let tools =
             Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await?;
+        if !poller.had_assignment()
+            && let Err(error) = state.with(State::note_lost).await
+        {
+            tracing::warn!(%error, "that nothing was trusted at the start cannot be written down");
+        }
         let folders = Folders(Arc::clone(&state), Arc::clone(&target));
         let reporter = Reporter::new(api, self.status.watch(), Arc::clone(&target), home.clone());
         let syncer = Syncer::new(Parts {

@@ -66,7 +66,9 @@ impl Directory {
         files::create_directory(&kept, 0o700).map_err(unusable)?;
         let lock = Lock::acquire(&kept)?;
         for place in [folder, &kept] {
-            files::sweep(place).map_err(unusable)?;
+            if let Err(error) = files::sweep(place) {
+                tracing::warn!(folder = %place.display(), %error, "what a crash has left there stays");
+            }
         }
         let place = Place { folder: folder.to_owned(), _lock: lock };
         Ok(Self { place: Arc::new(place), disk: Disk::new(), deletes })

@@ -18,6 +18,9 @@ pub(crate) use shards::BadInventory;
 pub(crate) struct Inventory {
     /// Grows with every change that is saved: of two copies the higher one is newer.
     pub number: u64,
+    /// Whether state was lost since the last clean full pass: until there is one nothing goes (DESIGN 4.4). Kept with what
+    /// it is about, so that a restart does not forget it.
+    pub lost: bool,
     /// By service. A service without entries stands for one that is known and empty.
     pub services: BTreeMap<ServiceName, Owned>,
 }

@@ -37,6 +37,8 @@ pub(crate) struct Reporter {
 
 /// Changes within this time become one report.
 const SPACING: Duration = Duration::from_secs(1);
+/// No clock says more; a report above could never be followed by a newer one.
+const LAST_NUMBER: u64 = (1 << 53) - 1;
 const LONGEST: Duration = Duration::from_mins(10);
 
 impl Reporter {
@@ -138,7 +140,9 @@ impl Reporter {
 /// The number of the last report that the api knows, where that is why it refuses this one.
 fn outdated(error: &ApiError) -> Option<u64> {
     match error {
-        ApiError::Refused { problem: Some(problem), .. } => problem.number,
+        ApiError::Refused { problem: Some(problem), .. } => {
+            problem.number.filter(|known| *known < LAST_NUMBER)
+        }
         ApiError::Refused { .. } | ApiError::Fetch(_) | ApiError::Unreadable(_) => None,
     }
 }

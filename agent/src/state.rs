@@ -141,6 +141,13 @@ impl State {
         Inventory::from_bytes(&bytes).map(Some).map_err(why)
     }
 
+    /// Notes that what was trusted is not here, before anything is trusted anew: whatever the inventory holds may be more
+    /// than what is assigned by then.
+    pub(crate) fn note_lost(&self) -> io::Result<()> {
+        let here = self.inventory().unwrap_or_default().unwrap_or_default();
+        if here.lost { Ok(()) } else { self.keep_inventory(&Inventory { lost: true, ..here }) }
+    }
+
     /// Keeps a copy of the inventory; the other one is in the target.
     pub(crate) fn keep_inventory(&self, inventory: &Inventory) -> io::Result<()> {
         checked::write_alone(&self.folder.join(INVENTORY), &inventory.to_bytes())

@@ -17,21 +17,24 @@ pub(super) const FOLDER: &str = ".windlass";
 
 const HOME: &str = "home";
 const INDEX: &str = "inventory";
+const HOME_BYTES: u64 = 4 << 10;
 const INDEX_BYTES: u64 = 4 << 20;
 const SHARD_BYTES: u64 = 1 << 20;
 
-/// Which folder this is: 32 random hex digits, made once.
+/// Which folder this is: 32 random hex digits, made once. Where that is damaged nobody can say, and it is not made anew:
+/// the folder may be another cluster's.
 pub(super) fn home(folder: &Path) -> Result<String, Refusal> {
     let path = folder.join(FOLDER).join(HOME);
-    match files::read_bounded(&path, 64) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let text = |bytes: &[u8]| Ok(String::from_utf8_lossy(bytes).into_owned());
+    match checked::read_either(&path, HOME_BYTES, text) {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) => {
             // A cluster's id is as random as we need, and known not to meet another.
             let id = ClusterId::random().as_str().trim_start_matches("cl-").to_owned();
-            files::write_atomic(&path, id.as_bytes(), 0o600).map_err(|error| failed(&path, &error))?;
+            checked::write(&path, id.as_bytes()).map_err(|error| failed(&path, &error))?;
             Ok(id)
         }
-        Err(error) => Err(failed(&path, &error)),
+        Err(error) => Err(Refusal::passing(HoldReason::ApplyFailed, error.to_string())),
     }
 }
 

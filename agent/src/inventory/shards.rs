@@ -22,6 +22,8 @@ pub(crate) struct BadInventory(String);
 struct Index {
     format: String,
     number: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lost: bool,
     shards: Vec<Digest>,
 }
 
@@ -67,7 +69,8 @@ impl Inventory {
             open.push(piece);
         }
         close(&mut open);
-        let index = Index { format: FORMAT.to_owned(), number: self.number, shards: order };
+        let (number, lost) = (self.number, self.lost);
+        let index = Index { format: FORMAT.to_owned(), number, lost, shards: order };
         Sharded { index: json::canonical_of(&index), shards }
     }
 
@@ -78,7 +81,7 @@ impl Inventory {
         if index.format != FORMAT {
             return Err(bad("its format is another one"));
         }
-        let mut inventory = Self { number: index.number, services: BTreeMap::new() };
+        let mut inventory = Self { number: index.number, lost: index.lost, services: BTreeMap::new() };
         for digest in &index.shards {
             let bytes = kept.shards.get(digest).ok_or_else(|| bad("a shard is missing"))?;
             if Digest::of(bytes) != *digest {

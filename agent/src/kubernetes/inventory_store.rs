@@ -245,12 +245,12 @@ pub(super) fn namespace(name: &str) -> (Resource, ObjectId) {
     let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "Namespace".to_owned() };
     let id =
         ObjectId { group: String::new(), kind: kind.kind.clone(), namespace: None, name: name.to_owned() };
-    (Resource { kind, plural: "namespaces".to_owned(), namespaced: false }, id)
+    (Resource { kind, plural: "namespaces".to_owned(), namespaced: false, lists: true }, id)
 }
 
 fn resource() -> Resource {
     let kind = KindRef { group: String::new(), version: "v1".to_owned(), kind: "ConfigMap".to_owned() };
-    Resource { kind, plural: "configmaps".to_owned(), namespaced: true }
+    Resource { kind, plural: "configmaps".to_owned(), namespaced: true, lists: true }
 }
 
 fn name(digest: Digest) -> String {

@@ -118,7 +118,7 @@ fn resource() -> Resource {
         version: "v1".to_owned(),
         kind: "Lease".to_owned(),
     };
-    Resource { kind, plural: "leases".to_owned(), namespaced: true }
+    Resource { kind, plural: "leases".to_owned(), namespaced: true, lists: true }
 }
 
 /// Makes it ours as of now; what else somebody wrote to it stays.

@@ -15,6 +15,8 @@ pub(super) struct Resource {
     pub(super) plural: String,
     /// Whether its objects lie in namespaces.
     pub(super) namespaced: bool,
+    /// Whether there is a list of them: a review of somebody's permissions is answered, and kept nowhere.
+    pub(super) lists: bool,
 }
 
 impl Resource {
@@ -98,7 +100,7 @@ mod tests {
 
     fn resource(group: &str, kind: &str, plural: &str, namespaced: bool) -> Resource {
         let kind = KindRef { group: group.into(), version: "v1".into(), kind: kind.into() };
-        Resource { kind, plural: plural.into(), namespaced }
+        Resource { kind, plural: plural.into(), namespaced, lists: true }
     }
 
     fn id(namespace: Option<&str>, name: &str) -> ObjectId {

@@ -46,12 +46,8 @@ async fn look(api: &ApiServer, resource: Resource, fleet: Digest) -> Marked {
         objects.extend(found.map(|(id, service)| (service, Address { id, version: version.clone() })));
     })
     .await;
-    let whole = match walked {
-        Ok(whole) => whole,
-        // What has no list, as a review of somebody's permissions, has no objects.
-        Err(trouble) => matches!(trouble.code(), Some(404 | 405)),
-    };
-    if whole {
+    // Whatever is no list to its end proves nothing, also not a 404 (FAULTS F1).
+    if walked.is_ok_and(|whole| whole) {
         Marked { objects, looked: BTreeSet::from([resource.kind]), unseen: Vec::new() }
     } else {
         Marked { objects, looked: BTreeSet::new(), unseen: vec![resource.kind.to_string()] }

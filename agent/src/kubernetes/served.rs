@@ -79,7 +79,7 @@ pub(super) async fn served(
     kinds.iter().map(|kind| (kind.clone(), judge(kind, &evidence))).collect()
 }
 
-/// Every kind that is served, once each: in its group's preferred version, where that has it; and the versions that do
+/// Every kind of which there are lists, once each: in its group's preferred version, where that has it; and the versions that do
 /// not say what they serve.
 pub(super) async fn all(api: &ApiServer) -> Result<(Vec<Resource>, Vec<String>), Trouble> {
     let versions = evidence::versions(api).await?;
@@ -88,7 +88,7 @@ pub(super) async fn all(api: &ApiServer) -> Result<(Vec<Resource>, Vec<String>),
     for (group, version) in versions {
         match documents.get(&(group.clone(), version.clone())) {
             Some(Document::Served(resources)) => {
-                for resource in resources {
+                for resource in resources.iter().filter(|resource| resource.lists) {
                     let of = (group.clone(), resource.kind.kind.clone());
                     kinds.entry(of).or_insert_with(|| resource.clone());
                 }

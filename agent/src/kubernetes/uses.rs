@@ -64,5 +64,6 @@ fn defined(definition: &Value) -> Option<Resource> {
         },
         plural: text("/spec/names/plural")?,
         namespaced: text("/spec/scope")? == "Namespaced",
+        lists: true,
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cdn::document::HoldReason;
+use cdn::{ObjectId, ServiceName};
 
 use crate::held::Held;
 use crate::inventory::Inventory;
@@ -13,7 +14,6 @@ use crate::target::{Claim, KindRef, Refusal, Sharded, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts of a start")]
 pub(super) struct Books {
     state: Arc<State>,
     /// The target that the state on disk belongs to.
@@ -29,8 +29,6 @@ pub(super) struct Books {
     /// What the copies hold; none where a copy may hold something else.
     on_disk: Option<Inventory>,
     in_target: Option<Inventory>,
-    /// Until one clean full pass nothing is deleted.
-    pub(super) lost: bool,
     /// With no inventory anywhere, the kinds that were looked through for our marks; none once all are, or where there
     /// is nothing to look for.
     pub(super) search: Option<BTreeSet<KindRef>>,
@@ -48,7 +46,6 @@ impl Books {
             loaded: false,
             on_disk: None,
             in_target: None,
-            lost: false,
             search: None,
         }
     }
@@ -77,7 +74,13 @@ impl Books {
 
     /// Whether anything may go: with one copy unread, or after a loss, nobody knows all that is ours.
     pub(super) fn may_delete(&self) -> bool {
-        self.loaded && !self.lost
+        self.loaded && !self.inventory.lost
+    }
+
+    /// Whether a copy of the inventory has noted an object.
+    pub(super) fn is_noted(&self, service: &ServiceName, id: &ObjectId) -> bool {
+        let copies = [&self.on_disk, &self.in_target];
+        copies.into_iter().flatten().any(|copy| copy.entry(service, id).is_some())
     }
 
     /// Claims the target. What another agent writes to the inventory meanwhile is read anew once it is gone (law L7).
@@ -131,10 +134,13 @@ impl Books {
         if let Some(older) = older {
             self.inventory.widen(older);
         }
-        self.search = (self.inventory == Inventory::default()).then(BTreeSet::new);
+        let (is_new, is_empty) = (self.inventory.number == 0, self.inventory.is_empty());
+        self.search = (is_new && is_empty).then(BTreeSet::new);
+        let noted = copies.into_iter().flatten().any(|copy| copy.lost);
         // An inventory without trusted state, or trusted state without an inventory: one of the two was lost.
-        self.lost = if self.trusted { !found } else { damaged || !self.inventory.is_empty() };
-        if self.lost {
+        let lost_now = if self.trusted { !found } else { damaged || !is_empty };
+        self.inventory.lost = lost_now || (noted && !is_empty);
+        if self.inventory.lost {
             tracing::warn!("state was lost: nothing is deleted before one clean full pass");
         }
         (self.on_disk, self.in_target) = (here, there);
@@ -145,7 +151,7 @@ impl Books {
     /// hold says which one could not be written.
     pub(super) async fn save(&mut self, target: &Target) -> Saved {
         let same = |copy: &Option<Inventory>, now: &Inventory| {
-            copy.as_ref().is_some_and(|copy| copy.services == now.services)
+            copy.as_ref().is_some_and(|copy| (&copy.services, copy.lost) == (&now.services, now.lost))
         };
         let (disk, cluster) = (same(&self.on_disk, &self.inventory), same(&self.in_target, &self.inventory));
         // What has not been read is not written over.
@@ -155,7 +161,7 @@ impl Books {
         }
         let copies = [&self.on_disk, &self.in_target];
         let last = copies.into_iter().flatten().map(|copy| copy.number).max().unwrap_or(0);
-        self.inventory.number = self.inventory.number.max(last) + 1;
+        self.inventory.number = self.inventory.number.max(last).saturating_add(1);
         let mut saved = Saved { copies: usize::from(cluster), held: Vec::new() };
         if self.save_on_disk(&mut saved).await {
             saved.copies += 1;

@@ -51,9 +51,9 @@ impl Syncer {
         for Repaired { service, id, taken_back } in done.repaired.drain(..) {
             self.fights.repaired(&service, &id, taken_back, Instant::now());
         }
-        let was_lost = self.books.lost;
+        let was_lost = self.books.inventory.lost;
         self.complete(wanted, &plan, &done);
-        let again = done.counts.got_on() || was_lost != self.books.lost;
+        let again = done.counts.got_on() || was_lost != self.books.inventory.lost;
         let saved = self.books.save(&self.target).await;
         plan.held.extend(saved.held);
         let outcome = self.outcome(wanted, plan, done);
@@ -80,7 +80,7 @@ impl Syncer {
         }
         if !new.is_empty() {
             tracing::warn!(objects = new.len(), "the inventory is lost; it is built anew from our marks");
-            self.books.lost = true;
+            inventory.lost = true;
         }
         if !found.unseen.is_empty() {
             let kinds = found.unseen.join(", ");
@@ -122,7 +122,7 @@ impl Syncer {
             plan.held.retain(|held| held.reason != HoldReason::KindUnknown);
             plan.held.push(held);
         }
-        if self.books.lost {
+        if self.books.inventory.lost {
             let message = "state was lost while objects of ours exist; it is built anew from what is there";
             plan.held.push(Held::cluster(HoldReason::TrustLost, message));
         }
@@ -169,8 +169,12 @@ impl Syncer {
     async fn make_room(&mut self, plan: &mut Plan, done: &mut Done) {
         let mut new: Vec<(ServiceName, ObjectId)> = Vec::new();
         for apply in &plan.applies {
-            if self.books.inventory.expect(&apply.prepared.service, &apply.address) {
-                new.push((apply.prepared.service.clone(), apply.address.id.clone()));
+            let (service, id) = (&apply.prepared.service, &apply.address.id);
+            self.books.inventory.expect(service, &apply.address);
+            // Also what a pass expected that ended before it was written down; what was made once is repaired from memory.
+            let is_made = self.books.inventory.entry(service, id).is_some_and(|entry| entry.uid.is_some());
+            if !is_made && !self.books.is_noted(service, id) {
+                new.push((service.clone(), id.clone()));
             }
         }
         if new.is_empty() {
@@ -212,9 +216,9 @@ impl Syncer {
                 }
             }
         }
-        if clean && self.books.lost {
+        if clean && self.books.inventory.lost {
             tracing::info!("a clean full pass: deleting is possible again");
-            self.books.lost = false;
+            self.books.inventory.lost = false;
         }
     }
 

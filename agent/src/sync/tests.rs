@@ -144,6 +144,37 @@ async fn l7_an_inventory_that_cannot_be_read_just_now_is_neither_guessed_nor_wri
 }
 
 #[tokio::test]
+async fn l7_what_a_pass_expected_that_broke_off_is_noted_before_it_is_made() {
+    let bench = Bench::new();
+    let mut world = World::new();
+    let mut syncer = bench.syncer().await;
+    world.set("web", [config("a", "1")]);
+    pass(&mut syncer, &world).await;
+    world.set("web", [config("a", "1"), config("b", "1")]);
+    let address = world.plan().applies.into_iter().map(|apply| apply.address).find(|at| at.id.name == "b");
+    syncer.books.inventory.expect(&named("web"), &address.unwrap());
+    let copies =
+        ["state/inventory.json", "target/.windlass/inventory"].map(|at| bench.folder.path().join(at));
+    for copy in &copies {
+        std::fs::remove_file(copy).unwrap();
+        std::fs::create_dir_all(copy.join("in the way")).unwrap();
+    }
+    std::fs::write(bench.path("a"), "damaged").unwrap();
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(!bench.path("b").exists(), "{outcome:?}");
+    assert_ne!(
+        std::fs::read(bench.path("a")).unwrap(),
+        b"damaged",
+        "what was made once is repaired from memory"
+    );
+    for copy in &copies {
+        std::fs::remove_dir_all(copy).unwrap();
+    }
+    pass(&mut syncer, &world).await;
+    assert!(bench.path("b").exists());
+}
+
+#[tokio::test]
 async fn i12_the_loop_stops_at_once_though_nobody_brings_news_any_more() {
     let bench = Bench::new();
     let (sender, news) = watch::channel(None);

@@ -277,6 +277,51 @@ async fn l5_what_was_trusted_of_a_service_goes_with_it_and_so_does_its_bundle() 
 }
 
 #[tokio::test]
+async fn l6_that_trust_was_lost_is_not_forgotten_by_a_restart() {
+    let mut site = running().await;
+    site.fleet.publish("web", &[config("a", "2"), config("b", "2")]);
+    site.fleet.publish("bad", &[config("c", "1")]);
+    site.assign().await;
+    // A service that never gets clean.
+    std::fs::remove_file(site.path("bad", "c")).unwrap();
+    std::fs::create_dir_all(site.path("bad", "c").join("in the way")).unwrap();
+    for file in ["trusted.json", "trusted.json.twin"] {
+        std::fs::remove_file(site.state().join(file)).unwrap();
+    }
+    site.fleet.publish("web", &[config("a", "2")]);
+    site.assign().await;
+    for _ in ["restarted", "and again"] {
+        let status = site.once().await;
+        assert!(reasons(&status).contains(&HoldReason::TrustLost), "{:?}", status.holds());
+        assert!(site.path("web", "b").exists());
+    }
+    std::fs::remove_dir_all(site.path("bad", "c")).unwrap();
+    let status = site.once().await;
+    assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+    assert!(!site.path("web", "b").exists(), "one clean full pass was made");
+}
+
+#[tokio::test]
+async fn i2_a_damaged_name_of_the_target_folder_is_answered_by_its_twin_and_never_made_anew() {
+    let site = running().await;
+    let home = site.target().join(".windlass/home");
+    let whole = std::fs::read(&home).unwrap();
+    std::fs::write(&home, "").unwrap();
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    let status = site.once().await;
+    assert!(reasons(&status).is_empty(), "{:?}", status.holds());
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    std::fs::write(site.target().join(".windlass/home.twin"), "").unwrap();
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    let status = site.once().await;
+    assert_eq!(reasons(&status), [HoldReason::ApplyFailed]);
+    assert!(site.wire.report().holds[0].message.contains("is damaged"), "and the api is told");
+    assert_eq!(std::fs::read(&home).unwrap(), b"");
+    std::fs::write(&home, whole).unwrap();
+    assert!(reasons(&site.once().await).is_empty());
+}
+
+#[tokio::test]
 async fn a_join_whose_answer_was_lost_is_made_again_with_the_same_key_also_after_a_restart() {
     let mut site = Site::new().await;
     site.wire.far().loses_joins = true;

@@ -81,6 +81,8 @@ struct Listed {
     name: String,
     kind: String,
     namespaced: bool,
+    #[serde(default)]
+    verbs: Vec<String>,
 }
 
 impl Document {
@@ -104,6 +106,7 @@ impl Document {
             kind: KindRef { group: group.to_owned(), version: version.to_owned(), kind: listed.kind },
             plural: listed.name,
             namespaced: listed.namespaced,
+            lists: listed.verbs.iter().any(|verb| verb == "list"),
         };
         Self::Served(resources.map(resource).collect())
     }

@@ -13,6 +13,7 @@ fn document(version: &str, kinds: &[&str]) -> Document {
         kind: KindRef { group: "shop.dev".into(), version: version.into(), kind: (*name).to_owned() },
         plural: format!("{}s", name.to_lowercase()),
         namespaced: true,
+        lists: true,
     };
     Document::Served(kinds.iter().map(resource).collect())
 }
@@ -124,7 +125,7 @@ fn f2_an_empty_or_strange_discovery_document_is_unclear() {
         assert!(matches!(read(body), Document::Unclear(_)), "{body}");
     }
     let good = r#"{"kind":"APIResourceList","groupVersion":"shop.dev/v1","resources":[
-        {"name":"carts","kind":"Cart","namespaced":true,"verbs":[]},
+        {"name":"carts","kind":"Cart","namespaced":true,"verbs":["get","list"]},
         {"name":"carts/status","kind":"Cart","namespaced":true,"verbs":[]}]}"#;
     assert_eq!(read(good), document("v1", &["Cart"]));
     let refused = |code| {
