@@ -13,6 +13,7 @@ mod hold;
 mod key;
 mod object;
 mod properties;
+mod rules;
 mod samples;
 mod token;
 mod wire;
