@@ -63,3 +63,9 @@ fn check_format<T: Document>(format: &str) -> Result<(), String> {
 fn check_length(what: &str, length: usize, limit: usize) -> Result<(), String> {
     if length <= limit { Ok(()) } else { Err(format!("{length} {what}, at most {limit} are read")) }
 }
+
+/// A NUL is no text to a database, which would refuse other clusters' reports with this one; an escape is a command to
+/// somebody's terminal.
+fn check_plain(text: &str) -> Result<(), String> {
+    if text.chars().any(char::is_control) { Err("a text has control characters".to_owned()) } else { Ok(()) }
+}

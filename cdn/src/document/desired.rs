@@ -1,5 +1,7 @@
 //! `desired`: "cluster C of fleet F, sequence n, runs set S with values V, until time X". Signed by the api.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +33,7 @@ pub struct Desired {
     /// Where content lies, in order; after the site's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
-    /// Services to take away, until reported done.
+    /// Services to take away, each once, until reported done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal>,
     /// Holds that a person has approved.
@@ -125,6 +127,11 @@ impl Document for Desired {
         check_length("origins", self.origins.len(), DESIRED_LIST)?;
         check_length("removals", self.removals.len(), DESIRED_LIST)?;
         check_length("approvals", self.approvals.len(), DESIRED_LIST)?;
+        // One of two modes would win by chance.
+        let removed: BTreeSet<_> = self.removals.iter().map(|removal| &removal.service).collect();
+        if removed.len() < self.removals.len() {
+            return Err("it removes one service twice".to_owned());
+        }
         if self.expires < self.issued {
             return Err("it expires before it is issued".to_owned());
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Document, check_length};
+use super::{Document, check_length, check_plain};
 use crate::{Digest, ServiceName};
 
 /// Where a service stands. Moved by compare-and-set; signed by the project's publisher.
@@ -28,6 +28,7 @@ impl Document for Head {
     const MAX_BYTES: usize = 16 << 10;
 
     fn check(&self) -> Result<(), String> {
-        check_length("characters of commit", self.commit.chars().count(), 200)
+        check_length("characters of commit", self.commit.chars().count(), 200)?;
+        check_plain(&self.commit)
     }
 }

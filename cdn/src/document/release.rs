@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, check_length};
+use super::{Document, check_length, check_plain};
 use crate::encoding::Encoding;
 use crate::name::is_dns_label;
 use crate::{Digest, ServiceName};
@@ -66,6 +66,8 @@ impl Document for Release {
         check_length("encodings", self.encodings.len(), 16)?;
         check_length("characters of revision", self.revision.id.chars().count(), 200)?;
         check_length("characters of subject", self.revision.subject.chars().count(), 200)?;
+        check_plain(&self.revision.id)?;
+        check_plain(&self.revision.subject)?;
         if self.encodings.is_empty() {
             return Err("it names no encoding".to_owned());
         }

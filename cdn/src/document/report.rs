@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Hold, check_format, check_length};
+use super::{Document, Hold, check_format, check_length, check_plain};
 use crate::limits::{REPORT_BYTES, REPORT_LIST, TEXT_CHARS};
 use crate::{Digest, ServiceName};
 
@@ -24,7 +24,7 @@ pub struct Report {
     pub root: u64,
     /// The agent's version.
     pub agent: String,
-    /// All services that it runs, sorted by name.
+    /// All services that it runs, sorted by name, each once.
     pub services: Vec<ServiceReport>,
     /// Everything refused or waited for.
     #[serde(default)]
@@ -131,6 +131,10 @@ impl Document for Report {
         check_length("services", self.services.len(), REPORT_LIST)?;
         check_length("holds", self.holds.len(), REPORT_LIST)?;
         check_length("removals", self.removed.len(), REPORT_LIST)?;
+        // One that is named twice would be counted twice.
+        if !self.services.is_sorted_by(|a, b| a.name < b.name) {
+            return Err("its services are not sorted, or one is there twice".to_owned());
+        }
         check_length("characters of version", self.agent.chars().count(), 64)?;
         check_plain(&self.agent)?;
         for hold in &self.holds {
@@ -142,10 +146,4 @@ impl Document for Report {
         }
         Ok(())
     }
-}
-
-/// A NUL is no text to a database, which would refuse other clusters' reports with this one; an escape is a command to
-/// somebody's terminal.
-fn check_plain(text: &str) -> Result<(), String> {
-    if text.chars().any(char::is_control) { Err("a text has control characters".to_owned()) } else { Ok(()) }
 }

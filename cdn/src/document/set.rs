@@ -92,6 +92,7 @@ impl Document for Set {
         let names: BTreeSet<_> = self.services.iter().map(|entry| &entry.name).collect();
         for entry in &self.services {
             check_length("dependencies", entry.depends_on.len(), 64)?;
+            check_length("former names", entry.options.formerly.len(), 64)?;
             if let Some(missing) = entry.depends_on.iter().find(|name| !names.contains(name)) {
                 return Err(format!("{} depends on {missing}, which is not in the set", entry.name));
             }

@@ -116,6 +116,8 @@ fn every_rule_of_a_release_refuses() {
             (change("/encodings", json!([])), "it names no encoding"),
             (change("/revision/id", "é".repeat(201)), "201 characters of revision, at most 200 are read"),
             (change("/revision/subject", "é".repeat(201)), "201 characters of subject, at most 200 are read"),
+            (change("/revision/id", "4f2c\u{0}"), "a text has control characters"),
+            (change("/revision/subject", "web\u{1b}[2J"), "a text has control characters"),
             (change("/min_seq", 1_793_000_000_002_u64), "its min_seq is above its own seq"),
             (change("/namespace", "Web"), "namespace `Web` is not a DNS label"),
             (change("/namespace", ""), "namespace `` is not a DNS label"),
@@ -136,7 +138,13 @@ fn every_rule_of_a_release_refuses() {
 fn every_rule_of_a_head_refuses() {
     let sample = include_str!("samples/head.v0.json");
     let long = "201 characters of commit, at most 200 are read";
-    refused::<Head>(sample, vec![(change("/commit", "é".repeat(201)), long)]);
+    refused::<Head>(
+        sample,
+        vec![
+            (change("/commit", "é".repeat(201)), long),
+            (change("/commit", "4f2c\n"), "a text has control characters"),
+        ],
+    );
     read::<Head>(sample, vec![change("/commit", "é".repeat(200))]);
 }
 
@@ -168,6 +176,10 @@ fn every_rule_of_a_set_refuses() {
                 "65 dependencies, at most 64 are read",
             ),
             (
+                change("/services/1/options/formerly", copies(65, &"default/front".into())),
+                "65 former names, at most 64 are read",
+            ),
+            (
                 change("/services/1/dependsOn", json!(["default/platform", "default/absent"])),
                 "default/web depends on default/absent, which is not in the set",
             ),
@@ -175,7 +187,11 @@ fn every_rule_of_a_set_refuses() {
     );
     read::<Set>(
         sample,
-        vec![many(SET_SERVICES), change("/services/1/dependsOn", copies(64, &"default/platform".into()))],
+        vec![
+            many(SET_SERVICES),
+            change("/services/1/dependsOn", copies(64, &"default/platform".into())),
+            change("/services/1/options/formerly", copies(64, &"default/front".into())),
+        ],
     );
 }
 
@@ -192,12 +208,14 @@ fn every_rule_of_a_desired_refuses() {
     let removal = |service: String| json!({ "service": service, "mode": "delete" });
     let removals = |count| change("/removals", services(count, removal));
     let approvals = |count| change("/approvals", copies(count, &json!({ "hold": digest() })));
+    let twice = json!([removal("default/old".to_owned()), { "service": "default/old", "mode": "orphan" }]);
     refused::<Desired>(
         sample,
         vec![
             (origins(DESIRED_LIST + 1), "65 origins, at most 64 are read"),
             (removals(DESIRED_LIST + 1), "65 removals, at most 64 are read"),
             (approvals(DESIRED_LIST + 1), "65 approvals, at most 64 are read"),
+            (change("/removals", twice), "it removes one service twice"),
             (change("/expires", "2026-11-01T10:00:00Z"), "it expires before it is issued"),
         ],
     );
@@ -214,12 +232,14 @@ fn every_rule_of_a_desired_refuses() {
 
 #[test]
 fn every_rule_of_a_report_refuses() {
+    const ORDER: &str = "its services are not sorted, or one is there twice";
     const CONTROL: &str = "a text has control characters";
     let sample = include_str!("samples/report.v0.json");
     let service = |name: String| {
         json!({ "name": name, "sync": "synced", "health": "healthy", "objects": 1,
                 "since": "2026-11-01T10:00:05Z" })
     };
+    let listed = |names: [&str; 2]| Value::from(names.map(|name| service(name.to_owned())).to_vec());
     let hold = json!({ "reason": "Conflict", "message": "m", "since": "2026-11-01T10:00:05Z" });
     let object = |field: &str| {
         let mut object = json!({ "group": "apps", "kind": "Deployment", "namespace": "web", "name": "web" });
@@ -236,6 +256,8 @@ fn every_rule_of_a_report_refuses() {
             (many(REPORT_LIST + 1), "2001 services, at most 2000 are read"),
             (holds(REPORT_LIST + 1), "2001 holds, at most 2000 are read"),
             (removed(REPORT_LIST + 1), "2001 removals, at most 2000 are read"),
+            (change("/services", listed(["default/web", "default/a"])), ORDER),
+            (change("/services", listed(["default/web", "default/web"])), ORDER),
             (change("/agent", "é".repeat(65)), "65 characters of version, at most 64 are read"),
             (change("/agent", "0.1.0\u{0}"), CONTROL),
             (change("/holds/0/message", "é".repeat(TEXT_CHARS + 1)), "501 characters, at most 500 are read"),
