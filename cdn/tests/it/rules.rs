@@ -3,6 +3,7 @@
 
 use cdn::SigningKey;
 use cdn::document::{self, Desired, Document, Head, Release, Report, Root, Routes, Set, Values};
+use cdn::envelope::{Envelope, NotSigned};
 use cdn::limits::{DESIRED_LIST, KEYS, REPORT_LIST, ROOTS, SET_SERVICES, TEXT_CHARS};
 use serde_json::{Value, json};
 
@@ -278,4 +279,19 @@ fn every_rule_of_a_report_refuses() {
             change("/holds/0/message", "é".repeat(TEXT_CHARS)),
         ],
     );
+}
+
+#[test]
+fn an_envelope_that_is_too_long_or_another_documents_is_refused() {
+    let sample = include_str!("samples/head.v0.json");
+    let head: Head = document::read(sample.trim_end().as_bytes()).unwrap();
+    let bytes = Envelope::sign(&head, &[&SigningKey::random()]).to_bytes();
+    let wrong = NotSigned::WrongType { got: Head::TYPE.to_owned(), wanted: Release::TYPE };
+    assert_eq!(Envelope::claim::<Release>(&bytes), Err(wrong));
+    let (limit, mut long) = (Head::MAX_BYTES, bytes);
+    long.resize(limit, b' ');
+    assert_eq!(Envelope::claim::<Head>(&long), Ok(head));
+    long.push(b' ');
+    let refused = NotSigned::TooLarge { got: limit + 1, limit };
+    assert_eq!(Envelope::claim::<Head>(&long), Err(refused));
 }
