@@ -11,6 +11,6 @@ mod assignment;
 mod chain;
 mod content;
 
-pub use assignment::{Accepted, DesiredRefused, Floor, Snapshot, SnapshotRefused};
+pub use assignment::{Accepted, DesiredRefused, Floor, Snapshot, SnapshotRefused, host_of};
 pub use chain::{RootRefused, Trust};
 pub use content::{Content, ContentRefused, MinSeqs, Record, ReleaseRefused, Verified};

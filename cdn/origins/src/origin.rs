@@ -1,6 +1,7 @@
 //! One origin: a web address, or a folder of this machine.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -116,12 +117,35 @@ fn web(text: &str) -> Result<Place, BadOrigin> {
     if host.is_empty() {
         return Err(bad("it has no host"));
     }
-    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    if !is_host(&host) {
+        return Err(bad("this is no host's name or address"));
+    }
+    // What is no port must not become the usual one.
+    let behind = &authority.as_str()[host.len()..];
+    let port = match behind.strip_prefix(':').map(|digits| (digits.parse(), digits)) {
+        None if behind.is_empty() => {
+            if secure {
+                443
+            } else {
+                80
+            }
+        }
+        Some((Ok(port), digits)) if !digits.starts_with('+') => port,
+        None | Some(_) => return Err(bad("its port is no number up to 65535")),
+    };
     let path = uri.path().trim_end_matches('/');
     let scheme = if secure { "https" } else { "http" };
     let shown_port = if port == if secure { 443 } else { 80 } { String::new() } else { format!(":{port}") };
     let base = format!("{scheme}://{host}{shown_port}{path}");
     Ok(Place::Web { base, authority: Authority { secure, host, port } })
+}
+
+/// A name, or an address. The URL's own parser takes more, of which two readers could see two hosts.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+    }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn in_order(
 }
 
 /// The host of an http(s) URL, without user and port.
-fn host_of(url: &str) -> Option<&str> {
+pub fn host_of(url: &str) -> Option<&str> {
     let authority = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"))?
