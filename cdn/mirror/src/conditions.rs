@@ -5,17 +5,22 @@ use hyper::header::{self, HeaderName};
 
 /// Which bytes to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// All of them.
     Whole,
     /// From the first to the last, both included.
-    Part { first: u64, last: u64 },
+    Part {
+        /// The first byte.
+        first: u64,
+        /// The last byte.
+        last: u64,
+    },
     /// A range that lies outside.
     Nothing,
 }
 
 /// Whether the reader holds this content already.
-pub(crate) fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -28,7 +33,7 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
 
 /// The part of `length` bytes that is asked for. Several ranges at once, units other than bytes and what cannot be read
 /// are answered by the whole, as a server may.
-pub(crate) fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Wanted {
+pub fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Wanted {
     let Some(range) = text(headers, &header::RANGE) else { return Wanted::Whole };
     // Of other content than the reader began with, the rest would be useless. Strong comparison (13.1.5).
     if headers.contains_key(header::IF_RANGE) && text(headers, &header::IF_RANGE) != Some(etag) {

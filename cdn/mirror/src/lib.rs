@@ -7,7 +7,7 @@
 
 mod answer;
 mod body;
-mod conditions;
+pub mod conditions;
 mod connection;
 mod content;
 mod meters;

@@ -64,3 +64,22 @@ fn a_reader_that_holds_the_content_is_told_so() {
     assert!(holds("\"abc\"") && holds("W/\"abc\"") && holds("*") && holds("\"x\", \"abc\""));
     assert!(!holds("\"abcd\"") && !holds("abc") && !holds(""));
 }
+
+/// The corpus of the fuzz target: every form above, cut anywhere, with another behind it.
+#[test]
+fn b12_no_header_makes_the_reader_panic_and_a_part_lies_within_the_content() {
+    let forms =
+        ["bytes=0-18446744073709551616", "bytes=-4", "bytes=5-3,7-", "W/\"abc\", \"x\", *", "items=\u{e9}"];
+    for (form, other) in forms.iter().flat_map(|form| forms.map(|other| (form, other))) {
+        for end in (0..=form.len()).filter(|end| form.is_char_boundary(*end)) {
+            let text = hyper::header::HeaderValue::from_str(&format!("{}{other}", &form[..end])).unwrap();
+            let headers = HeaderMap::from_iter([(RANGE, text.clone()), (IF_NONE_MATCH, text.clone())]);
+            not_modified(&headers, ETAG);
+            for length in [0, 1, 10, u64::MAX] {
+                if let Wanted::Part { first, last } = wanted(&headers, ETAG, length) {
+                    assert!(first <= last && last < length, "{text:?} of {length}");
+                }
+            }
+        }
+    }
+}
