@@ -6,7 +6,7 @@
 mod directory;
 mod error;
 mod files;
-mod git;
+pub mod git;
 mod path;
 mod reference;
 mod repository;

@@ -2,7 +2,7 @@
 //! out: a commit's files are read from its tree, so that no hook, filter, attribute or link of a repository has a say.
 
 mod command;
-mod tree;
+pub mod tree;
 mod trouble;
 
 use std::collections::{BTreeSet, HashMap};
@@ -74,11 +74,11 @@ pub(crate) struct Remote {
 
 /// A ref as the repository tells it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resolved {
+pub struct Resolved {
     /// What is fetched: a full ref name, or a commit id.
     wanted: String,
     /// The commit that it leads to.
-    pub(crate) commit: String,
+    pub commit: String,
 }
 
 /// A commit whose objects are in the cache.

@@ -220,4 +220,26 @@ mod tests {
         }
         "file:///srv/a%20b".parse::<Repository>().expect_err("git would read it as another path");
     }
+
+    /// The corpus of the fuzz target: every form, cut anywhere, with another behind it.
+    #[test]
+    fn b12_no_text_makes_the_reader_panic_and_no_repository_climbs() {
+        let forms = [
+            "https://h:1/a%20b/../c",
+            "ssh://git@h:22/a//b",
+            "git@h:a/..;/b",
+            "file:///srv/\u{e9}",
+            "-u@h:/./%2e",
+        ];
+        for (form, other) in forms.iter().flat_map(|form| forms.map(|other| (form, other))) {
+            for end in (0..=form.len()).filter(|end| form.is_char_boundary(*end)) {
+                let text = format!("{}{other}", &form[..end]);
+                if let Ok(repository) = text.parse::<Repository>() {
+                    assert_eq!(repository.to_string(), text);
+                    assert!(!text.split(['/', ':']).any(|part| part == ".."), "{text}");
+                    assert!(!text.starts_with('-'), "{text}");
+                }
+            }
+        }
+    }
 }

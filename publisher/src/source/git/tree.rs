@@ -14,7 +14,7 @@ use crate::source::repository::Repository;
 
 /// Every file of a commit, by its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tree {
+pub struct Tree {
     entries: BTreeMap<String, Entry>,
 }
 
@@ -38,7 +38,7 @@ const LINK_BYTES: u64 = 4 << 10;
 const ENTRIES: usize = 1_000_000;
 
 /// The names under which a repository may know a ref; none for what cannot be a ref.
-pub(super) fn candidates(reference: &str) -> Option<Vec<String>> {
+pub fn candidates(reference: &str) -> Option<Vec<String>> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
     let part =
         |part: &str| !part.is_empty() && !part.starts_with('.') && part.strip_suffix(".lock").is_none();
@@ -57,7 +57,7 @@ pub(super) fn candidates(reference: &str) -> Option<Vec<String>> {
 }
 
 /// Which commit `ls-remote` says that a ref stands at.
-pub(super) fn resolve(said: &str, reference: &str, repository: &Repository) -> Result<Resolved, SourceError> {
+pub fn resolve(said: &str, reference: &str, repository: &Repository) -> Result<Resolved, SourceError> {
     let refuse = |why, next| SourceError::Reference {
         repository: repository.clone(),
         reference: reference.to_owned(),
@@ -84,7 +84,7 @@ pub(super) fn resolve(said: &str, reference: &str, repository: &Repository) -> R
 }
 
 /// What `show --format=%H%n%ct%n%s` tells about a commit.
-pub(super) fn revision(said: &str) -> Option<Revision> {
+pub fn revision(said: &str) -> Option<Revision> {
     let mut lines = said.lines();
     let id = lines.next().filter(|id| is_commit(id))?.to_owned();
     let time = lines.next()?.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
@@ -94,7 +94,7 @@ pub(super) fn revision(said: &str) -> Option<Revision> {
 
 impl Tree {
     /// Reads `ls-tree -r -z -l`.
-    pub(super) fn read(said: &[u8]) -> Result<Self, FilesRefused> {
+    pub fn read(said: &[u8]) -> Result<Self, FilesRefused> {
         let mut entries = BTreeMap::new();
         for line in said.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
             let odd = |path: &[u8], why| FilesRefused::Odd {
@@ -120,7 +120,7 @@ impl Tree {
     }
 
     /// A digest of everything below the places.
-    pub(crate) fn fingerprint(&self, places: &BTreeSet<String>) -> Digest {
+    pub fn fingerprint(&self, places: &BTreeSet<String>) -> Digest {
         let mut hasher = Hasher::default();
         for (path, entry) in self.below(places) {
             hasher.update(format!("{:?} {} {path}\0", entry.kind, entry.id).as_bytes());
@@ -129,12 +129,12 @@ impl Tree {
     }
 
     /// Whose contents are to be read for these places.
-    pub(super) fn wanted<'t>(&'t self, places: &'t BTreeSet<String>) -> Result<Wanted<'t>, FilesRefused> {
+    pub fn wanted<'t>(&'t self, places: &'t BTreeSet<String>) -> Result<Wanted<'t>, FilesRefused> {
         if let Some(absent) = places.iter().find(|place| !self.has(place)) {
             return Err(FilesRefused::Missing(absent.clone()));
         }
         let mut wanted = Wanted { entries: Vec::new(), submodules: Vec::new(), places, tree: self };
-        let mut bytes = 0;
+        let mut bytes = 0_u64;
         for (path, entry) in self.below(places) {
             match entry.kind {
                 Kind::Submodule => wanted.submodules.push(path),
@@ -143,7 +143,7 @@ impl Tree {
                 }
                 Kind::File | Kind::Link => wanted.entries.push((path, entry)),
             }
-            bytes += entry.bytes;
+            bytes = bytes.saturating_add(entry.bytes);
         }
         // Known from the list, so nothing too large is ever read.
         if bytes > BOUNDS.bytes || wanted.entries.len() > BOUNDS.count {
@@ -187,7 +187,8 @@ fn entry(about: &str) -> Option<Entry> {
 }
 
 /// Entries whose contents are to be read.
-pub(super) struct Wanted<'t> {
+#[derive(Debug)]
+pub struct Wanted<'t> {
     entries: Vec<(&'t str, &'t Entry)>,
     submodules: Vec<&'t str>,
     places: &'t BTreeSet<String>,
@@ -196,12 +197,12 @@ pub(super) struct Wanted<'t> {
 
 impl Wanted<'_> {
     /// The ids to ask for, in order.
-    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|(_, entry)| entry.id.as_str())
     }
 
     /// The files, from what `cat-file --batch` says; none if it says something else than was asked.
-    pub(super) fn files(&self, said: &[u8]) -> Option<Result<Files, FilesRefused>> {
+    pub fn files(&self, said: &[u8]) -> Option<Result<Files, FilesRefused>> {
         let mut contents: BTreeMap<&str, (&Entry, &[u8])> = BTreeMap::new();
         let mut rest = said;
         for (path, entry) in &self.entries {

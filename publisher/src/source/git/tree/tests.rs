@@ -85,3 +85,42 @@ fn a_commit_is_told_by_id_time_and_subject() {
     assert_eq!(told.time.map(|time| time.to_string()).as_deref(), Some("2023-11-14T22:13:20Z"));
     assert!(revision("fatal: no").is_none());
 }
+
+#[test]
+fn sizes_that_no_number_holds_are_too_much() {
+    let most = u64::MAX;
+    let said = format!("100644 blob {A} {most}\ta\0100644 blob {B} {most}\tb\0");
+    let tree = Tree::read(said.as_bytes()).expect("a tree");
+    assert!(tree.wanted(&places(&[""])).is_err());
+}
+
+/// The corpus of the fuzz target: what git says, cut anywhere, with anything behind it.
+#[test]
+fn b12_nothing_that_git_says_makes_the_reader_panic() {
+    let list = format!("100644 blob {A} 3\ta/b\0120000 blob {B} 1\tl\0160000 commit {A} -\tm\0");
+    let batch = format!("{A} blob 3\nabc\n{B} blob 1\na\n");
+    let tree = Tree::read(list.as_bytes()).expect("a tree");
+    let top = places(&[""]);
+    let wanted = tree.wanted(&top).expect("within the bounds");
+    assert!(matches!(wanted.files(batch.as_bytes()), Some(Ok(_))));
+    let refs = format!("{A}\trefs/heads/main\n{B}\trefs/tags/main^{{}}\n\u{e9}\t\t\n");
+    let about = format!("{A}\n1700000000\n\u{e9}\u{1b}[2J\n");
+    for said in [&list, &batch, &refs, &about].map(String::as_bytes) {
+        for end in 0..said.len() {
+            for behind in [b"".as_slice(), b"\0", b"\t", b"\n", b"\xff", batch.as_bytes()] {
+                let said = [&said[..end], behind].concat();
+                let text = String::from_utf8_lossy(&said);
+                drop(resolve(&text, "main", &repository()));
+                if let Some(revision) = revision(&text) {
+                    assert!(!revision.subject.contains(char::is_control));
+                }
+                if let Ok(tree) = Tree::read(&said) {
+                    drop(tree.wanted(&top).map(|wanted| wanted.files(&said).is_some()));
+                }
+            }
+        }
+    }
+    for end in 0..batch.len() {
+        assert!(wanted.files(&batch.as_bytes()[..end]).is_none(), "{end}");
+    }
+}
