@@ -7,13 +7,13 @@
 
 mod api;
 mod apply;
-mod conflict;
+pub mod conflict;
 mod delete;
 mod glances;
 mod health;
 mod inventory_store;
 mod lease;
-mod list;
+pub mod list;
 mod live;
 mod observe;
 mod ownership;
@@ -21,7 +21,7 @@ mod refusal;
 mod release;
 mod resource;
 mod rewrite;
-mod scrub;
+pub mod scrub;
 mod search;
 mod served;
 mod trouble;

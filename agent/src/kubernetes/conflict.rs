@@ -10,13 +10,13 @@ use crate::target::{MANAGER_PREFIX, Refusal};
 
 /// Someone who owns fields with other values than ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Contender {
+pub struct Contender {
     /// Their field manager.
-    pub(super) manager: String,
+    pub manager: String,
     /// The subresource that they wrote through, if any.
-    pub(super) subresource: Option<String>,
+    pub subresource: Option<String>,
     /// The fields, as `.spec.replicas`.
-    pub(super) fields: Vec<String>,
+    pub fields: Vec<String>,
 }
 
 /// Tools that put back what they declare: taking a field from one begins a fight that nobody wins. Their field managers,
@@ -39,7 +39,7 @@ const TOOLS: [&str; 12] = [
 const NAMED: usize = 5;
 
 /// Whom a 409 names; empty when it is about something else.
-pub(super) fn contenders(status: &Status) -> Vec<Contender> {
+pub fn contenders(status: &Status) -> Vec<Contender> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let mut all: Vec<Contender> = Vec::new();
     for cause in causes.filter(|cause| cause.reason == "FieldManagerConflict") {

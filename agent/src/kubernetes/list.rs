@@ -37,7 +37,7 @@ pub(super) async fn walk(
 
 /// Shows each item, and returns the token of the next page. A page that is not a list at all - an aggregated API that is
 /// broken answers with nothing (FAULTS F2) - is trouble, not an empty list.
-pub(super) fn read_page(body: &[u8], mut item: impl FnMut(&Value)) -> Result<Option<String>, Trouble> {
+pub fn read_page(body: &[u8], mut item: impl FnMut(&Value)) -> Result<Option<String>, Trouble> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let page = Page { item: &mut item }.deserialize(&mut reader);
     let (kind, had_items, next) = page
@@ -143,6 +143,16 @@ mod tests {
         for none in ["[]", "null"] {
             let body = format!(r#"{{"kind":"PodList","metadata":{{}},"items":{none}}}"#);
             assert_eq!(read_page(body.as_bytes(), |_| ()).unwrap(), None);
+        }
+    }
+
+    /// The corpus of the fuzz target: a page cut anywhere is no page.
+    #[test]
+    fn b12_a_page_that_is_cut_anywhere_is_trouble() {
+        let body = br#"{"kind":"PodList","items":[{"a":"\u00e9"},[null]],"metadata":{"continue":"n"}}"#;
+        assert!(read_page(body, |_| ()).is_ok());
+        for end in 0..body.len() {
+            assert!(read_page(&body[..end], |_| ()).is_err(), "{end}");
         }
     }
 

@@ -11,7 +11,7 @@ const CAUSES: usize = 3;
 
 /// What the server says about an object, as far as it may be repeated: the fields and what is wrong with them. Of a
 /// Secret only the fields, and the words of the authorizer, which knows no content.
-pub(super) fn words(id: &ObjectId, status: &Status) -> String {
+pub fn words(id: &ObjectId, status: &Status) -> String {
     let secret = id.group.is_empty() && id.kind == "Secret";
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let named: Vec<String> = causes

@@ -7,7 +7,7 @@ use kube::core::Status;
 
 /// Why there is no answer of success.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// Nothing came, or the connection broke; why.
     Silent(String),
     /// The answer is longer than is read, in bytes.

@@ -106,6 +106,21 @@ mod tests {
         }
     }
 
+    /// The corpus of the fuzz target: a mark, cut anywhere, with anything behind it.
+    #[test]
+    fn b12_no_text_makes_the_reader_panic_and_a_mark_has_one_spelling() {
+        let mark =
+            OwnerMark::new(Digest::of(b"root"), "default/web".parse().unwrap(), &id("web")).to_string();
+        for end in 0..=mark.len() {
+            for behind in ["", " ", "  x", "\u{e9} default/web x", "\n", &mark] {
+                let text = format!("{}{behind}", &mark[..end]);
+                if let Ok(read) = text.parse::<OwnerMark>() {
+                    assert_eq!(read.to_string(), text);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_long_service_has_a_field_manager_that_kubernetes_takes() {
         let long = format!("{}/{}", "p".repeat(63), "s".repeat(63));

@@ -74,3 +74,14 @@ fn a_409_about_something_else_names_nobody() {
     assert_eq!(contenders(&status), []);
     assert_eq!(contenders(&conflict(&[("conflict with nobody", ".a")])), []);
 }
+
+/// The corpus of the fuzz target: a message that is cut anywhere names whom it names, or nobody.
+#[test]
+fn b12_a_message_that_is_cut_names_its_manager_or_nobody() {
+    let message = r#"conflict with "k\u00e9 \"q" with subresource "scale" using apps/v1"#;
+    for end in 0..=message.len() {
+        let all = contenders(&conflict(&[(&message[..end], ".spec")]));
+        assert!(all.iter().all(|one| one.manager == "ké \"q"), "{end}");
+        assert_eq!(all.len(), usize::from(end >= message.find(" with sub").unwrap()), "{end}");
+    }
+}

@@ -68,3 +68,21 @@ fn words_are_one_line_and_not_long() {
     assert!(!said.contains('\n') && said.chars().count() <= LONGEST + 3, "{said}");
     assert_eq!(words(&id("Pod"), &Status { code: 418, ..Status::default() }), "status 418");
 }
+
+/// The corpus of the fuzz target: whatever stands in a quoted value, and wherever a message ends, nothing of it is said.
+#[test]
+fn e1_b12_no_value_makes_the_reader_panic_or_is_repeated() {
+    for value in
+        ["", "\"", "\\", "a: b", "]})", "({[", "error found in #", "Invalid value: \"x\": y", "\u{e9}\u{1b}"]
+    {
+        let quoted = serde_json::Value::String(format!("{CANARY}{value}{CANARY}"));
+        let message = format!("Invalid value: {quoted}: must be short");
+        for end in (0..=message.len()).filter(|end| message.is_char_boundary(*end)) {
+            for kind in ["ConfigMap", "Secret"] {
+                let said = words(&id(kind), &status(&message[..end], &[("Invalid", "f", &message[..end])]));
+                assert!(!said.contains(CANARY), "{said}");
+                assert!(!said.contains(char::is_control), "{said}");
+            }
+        }
+    }
+}
