@@ -7,7 +7,7 @@ use publisher::source::Repository;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     if let Ok(repository) = text.parse::<Repository>() {
-        assert_eq!(repository.to_string(), text);
+        assert_eq!(repository.to_string().parse(), Ok(repository));
         assert!(!text.starts_with('-') && !text.contains(char::is_control));
         assert!(!text.split(['/', ':']).any(|part| part == ".."));
     }
