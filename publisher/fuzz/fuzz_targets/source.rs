@@ -9,7 +9,7 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     if let Ok(repository) = text.parse::<Repository>() {
         assert_eq!(repository.to_string().parse(), Ok(repository));
         assert!(!text.starts_with('-') && !text.contains(char::is_control));
-        assert!(!text.split(['/', ':']).any(|part| part == ".."));
+        assert!(!text.split('/').any(|part| part == ".."));
     }
     assert!(Glob::literal(text).fits(text));
 });

@@ -151,7 +151,7 @@ fn ssh(text: &str, authority: &str, path: &str) -> Result<Repository, BadReposit
 
 fn host(text: &str) -> Result<String, BadRepository> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+    if text.is_empty() || text.starts_with(['-', '.']) || !text.chars().all(plain) {
         return Err(BadRepository("this is not a host's name"));
     }
     Ok(text.to_ascii_lowercase())
@@ -190,6 +190,7 @@ mod tests {
             "../a",
             "file://host/a",
             "https://a b/",
+            "https://..",
         ] {
             bad.parse::<Repository>().expect_err(bad);
         }
