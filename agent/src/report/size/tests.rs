@@ -8,7 +8,7 @@ use super::fit;
 
 fn services(count: usize) -> Vec<ServiceReport> {
     let one = |n| ServiceReport {
-        name: format!("default/{n}-{}", "s".repeat(50)).parse().unwrap(),
+        name: format!("default/{n:05}-{}", "s".repeat(50)).parse().unwrap(),
         release: Some(Digest::of(b"release")),
         bundle: Some(Digest::of(b"bundle")),
         sync: Sync::Held,
