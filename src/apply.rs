@@ -146,7 +146,7 @@ impl Apply {
 
     async fn source(&self, server: &Server, path: &str, spec: &Place) -> Result<Effect> {
         let held = server.find::<Source>(path).await?;
-        let same = held.as_ref().is_some_and(|held| held.body.spec == *spec);
+        let same = held.as_ref().is_some_and(|held| held.body.spec.known() == Some(spec));
         let etag = held.as_ref().and_then(|held| held.etag.as_deref());
         self.put(server, path, spec, (held.is_some(), same, etag)).await
     }

@@ -74,7 +74,7 @@ impl Memory {
 
     /// Forgets services that are not wanted, of which nothing was written for a day.
     pub(crate) async fn sweep(&self, wanted: &Wanted) {
-        let kept: BTreeSet<PathBuf> = wanted.services.iter().map(|wanted| self.file(&wanted.name)).collect();
+        let kept: BTreeSet<PathBuf> = wanted.names().map(|service| self.file(&service)).collect();
         let folder = self.folder.clone();
         let swept = tokio::task::spawn_blocking(move || {
             for project in std::fs::read_dir(folder).into_iter().flatten().flatten() {

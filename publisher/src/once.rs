@@ -4,7 +4,7 @@
 use std::path::{Component, Path};
 
 use cdn::ServiceName;
-use cdn::wire::{DirectorySource, GitSource, Newest, Source, WantedService};
+use cdn::wire::{Described, DirectorySource, GitSource, Newest, Source, WantedService};
 use program::progress::Progress;
 
 use crate::api::ApiError;
@@ -101,8 +101,17 @@ impl Publisher {
 
     async fn described_by_api(&self, service: &ServiceName) -> Result<WantedService, OnceError> {
         let api = self.api.as_ref().ok_or_else(|| OnceError::Undescribed(service.clone()))?;
-        let services = api.wanted(None).await?.map(|list| list.wanted.services).unwrap_or_default();
-        let found = services.into_iter().find(|wanted| wanted.name == *service);
-        found.ok_or_else(|| OnceError::NotWanted(service.clone()))
+        let wanted = api.wanted(None).await?.map(|list| list.wanted).unwrap_or_default();
+        for described in wanted.services {
+            match described {
+                Described::Known(wanted) if wanted.name == *service => return Ok(wanted),
+                Described::Unknown(unknown) if unknown.service().as_ref() == Some(service) => {
+                    let why = PublishError::Unknown { why: unknown.why };
+                    return Err(OnceError::Publish { service: service.clone(), why });
+                }
+                Described::Known(_) | Described::Unknown(_) => {}
+            }
+        }
+        Err(OnceError::NotWanted(service.clone()))
     }
 }

@@ -48,6 +48,14 @@ pub enum PublishError {
     /// It was not rendered, for a reason that it shares: with other services of its source, or with an earlier look.
     #[error(transparent)]
     Shared(#[from] Arc<RenderError>),
+    /// It asks for what this publisher does not know: it is older than the api.
+    #[error(
+        "this publisher does not understand what is wanted: {why}; update the publisher to the api's version"
+    )]
+    Unknown {
+        /// What it does not understand.
+        why: String,
+    },
     /// It was not released.
     #[error(transparent)]
     Release(#[from] ReleaseError),
@@ -65,7 +73,8 @@ impl PublishError {
                 | ReleaseError::OutOfReach { .. }
                 | ReleaseError::Bomb,
             ) => Outcome::Refused,
-            Self::Release(
+            Self::Unknown { .. }
+            | Self::Release(
                 ReleaseError::Store(_)
                 | ReleaseError::Encode(_)
                 | ReleaseError::NotPublic(_)
@@ -102,7 +111,7 @@ impl Publisher {
     /// restored database has forgotten what was registered since. To be asked of a new list alone, so that an api which
     /// keeps to its word is not told the same at each pass.
     pub(crate) async fn compare(&self, list: &Wanted) {
-        for wanted in &list.services {
+        for wanted in list.known() {
             let remembered = self.memory.recall(&wanted.name).await;
             if wanted.newest.is_other_than(remembered.release) {
                 self.register_anew(&wanted.name).await;

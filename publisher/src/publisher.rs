@@ -76,7 +76,7 @@ impl Publisher {
             Source::Git(git) => git.url.parse().ok(),
             Source::Directory(_) => None,
         };
-        let named: Vec<Repository> = wanted.services.iter().filter_map(repository).collect();
+        let named: Vec<Repository> = wanted.known().filter_map(repository).collect();
         self.workshop.sweep(&named).await;
         self.memory.sweep(wanted).await;
     }

@@ -9,7 +9,7 @@ use api::routes::releases::Release;
 use api::routes::removals::Removal;
 use api::routes::services::{Follow, Service, ServiceKind};
 use api::routes::sources::Source;
-use cdn::wire::Source as Place;
+use cdn::wire::{Described, Source as Place};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -87,8 +87,12 @@ impl Row for Source {
 
     fn cells(&self) -> Vec<String> {
         let (kind, place, reference) = match &self.spec {
-            Place::Git(git) => ("git", git.url.clone(), git.reference.clone()),
-            Place::Directory(directory) => ("directory", directory.path.clone(), String::new()),
+            Described::Known(Place::Git(git)) => ("git", git.url.clone(), git.reference.clone()),
+            Described::Known(Place::Directory(directory)) => {
+                ("directory", directory.path.clone(), String::new())
+            }
+            // `-o json` shows all of it.
+            Described::Unknown(unknown) => ("unknown", unknown.why.clone(), String::new()),
         };
         vec![
             format!("{}/{}", self.project, self.name),

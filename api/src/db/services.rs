@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cdn::wire::{Newest, PublishStatus, WantedService};
+use cdn::wire::{Described, PublishStatus, WantedService};
 use cdn::{Digest, ProjectName, ServiceName};
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
@@ -118,8 +119,9 @@ pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
     sqlx::query("delete from services where name = $1").bind(name.to_string()).execute(conn).await.map(drop)
 }
 
-/// A project's services with their sources and their newest releases, for its publishers.
-pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<WantedService>> {
+/// A project's services with their sources and their newest releases, for its publishers. How each is rendered is passed
+/// on as it was put: a replica need not know every word that a later one took.
+pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<Described<WantedService>>> {
     let sql = "select s.name, s.spec, o.spec, (select r.digest from releases r
                  where r.service = s.name and r.registered > s.made order by r.seq desc limit 1)
                from services s join sources o on o.project = s.project and o.name = s.source
@@ -127,15 +129,15 @@ pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec
     let rows: Vec<(String, String, String, Option<String>)> =
         sqlx::query_as(sql).bind(project.as_str()).fetch_all(conn).await?;
     let service = |(name, spec, source, newest): &(String, String, String, Option<String>)| {
-        let spec: ServiceSpec = json(spec)?;
-        Ok(WantedService {
-            name: text(name)?,
-            source: json(source)?,
-            path: spec.path,
-            namespace: spec.namespace,
-            renderer: spec.renderer,
-            newest: maybe(newest.as_deref())?.map_or(Newest::None, Newest::Release),
-        })
+        let (spec, source): (Value, Value) = (json(spec)?, json(source)?);
+        let mut wanted = serde_json::json!({"name": name, "source": source});
+        for word in ["path", "namespace", "renderer"] {
+            if let Some(said) = spec.get(word) {
+                wanted[word] = said.clone();
+            }
+        }
+        wanted["newest"] = newest.as_deref().into();
+        serde_json::from_value(wanted).map_err(|error| sqlx::Error::Decode(Box::new(error)))
     };
     rows.iter().map(service).collect()
 }

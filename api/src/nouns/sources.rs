@@ -1,7 +1,7 @@
 //! Sources: where manifests come from.
 
 use cdn::ProjectName;
-use cdn::wire::Source as Place;
+use cdn::wire::{Described, Source as Place};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ pub struct Source {
     /// Where it is: `{"git": {"url": ..., "ref": ...}}` or `{"directory": {"path": ...}}`; this alone is the body
     /// of a `PUT`.
     #[schema(value_type = Object)]
-    pub spec: Place,
+    pub spec: Described<Place>,
     /// When it was made.
     pub created_at: Timestamp,
 }

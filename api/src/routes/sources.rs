@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::wire::Source as Place;
+use cdn::wire::{Described, Source as Place};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -64,6 +64,7 @@ pub(crate) async fn put(
     let mut tx = app.db.write().await?;
     let before = db::sources::get(&mut tx, &at.project, &at.name).await?;
     conditions.check(before.as_ref().map(|row| nat(row.version)))?;
+    let spec = Described::Known(spec);
     let source = Source { project: at.project, name: at.name, spec, created_at: app.clock.now() };
     db::sources::put(&mut tx, &source).await?;
     let object = format!("{}/{}", source.project, source.name);

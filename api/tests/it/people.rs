@@ -181,7 +181,7 @@ on_both! {
         let wanted = fleet.send(Method::GET, "/v1/wanted", &publisher, None).await;
         let etag = wanted.etag.clone().unwrap();
         let wanted: cdn::wire::Wanted = serde_json::from_value(wanted.ok()).unwrap();
-        assert_eq!(wanted.services[0].path, "web");
+        assert_eq!(wanted.known().next().unwrap().path, "web");
         let request = fleet.http.get(format!("{}/v1/wanted", fleet.url)).bearer_auth(&publisher);
         assert_eq!(request.header("if-none-match", etag).send().await.unwrap().status(), 304);
         let status = json!({"service": "default/web", "outcome": "refused", "message": "not in the allow list"});

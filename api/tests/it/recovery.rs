@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::fleet::Copied;
@@ -17,7 +18,7 @@ on_both! {
         copy.is_refused(&fleet, 409, "duplicate_identity").await;
         agent.is_refused(&fleet, 409, "duplicate_identity").await;
         assert!(fleet.get("/v1/clusters/site-1").await.ok()["duplicate_since"].is_string());
-        let renew = fleet.send(reqwest::Method::POST, "/v1/renew", &agent.credential, None).await;
+        let renew = fleet.send(Method::POST, "/v1/renew", &agent.credential, None).await;
         renew.refused(409, "duplicate_identity");
         fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
         agent.has_news(&fleet).await;
@@ -109,5 +110,21 @@ on_both! {
         fleet.start(&[]).await;
         agent.has_no_news(&fleet).await;
         fleet.join("site-2", json!({})).await.has_news(&fleet).await;
+    }
+
+    async fn i8_what_a_newer_api_took_costs_nobody_a_list_and_is_passed_on_as_it_is(fleet) {
+        let source = json!({"git": {"url": "https://git.example.com/later.git"}});
+        fleet.put("/v1/sources/default/later", source).await.ok();
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let later = json!({"oci": {"url": "x"}});
+        fleet.sql(r#"update sources set spec = '{"oci":{"url":"x"}}' where name = 'repo'"#).await;
+        let listed = fleet.get("/v1/sources").await.ok();
+        let specs = [0, 1].map(|n| listed["items"][n]["spec"].clone());
+        assert!(specs.contains(&later), "{listed}");
+        let publisher = fleet.publisher("ci", "default").await;
+        let wanted = fleet.send(Method::GET, "/v1/wanted", &publisher, None).await.ok();
+        assert_eq!(wanted["services"][0]["source"], later);
+        // Who writes is told at once.
+        fleet.put("/v1/sources/default/later", later).await.refused(422, "invalid_body");
     }
 }

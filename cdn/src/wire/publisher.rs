@@ -7,13 +7,36 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::described::{Described, Unknown};
 use crate::{Digest, ServiceName};
 
 /// The answer to `GET /v1/wanted`: the services of the publisher's project, with an ETag.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Sorted by name.
-    pub services: Vec<WantedService>,
+    pub services: Vec<Described<WantedService>>,
+}
+
+impl Wanted {
+    /// Those that are understood.
+    pub fn known(&self) -> impl Iterator<Item = &WantedService> {
+        self.services.iter().filter_map(Described::known)
+    }
+
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = ServiceName> {
+        self.services.iter().filter_map(|service| match service {
+            Described::Known(known) => Some(known.name.clone()),
+            Described::Unknown(unknown) => unknown.service(),
+        })
+    }
+}
+
+impl Unknown {
+    /// Which service it describes; one without a name is nobody's.
+    pub fn service(&self) -> Option<ServiceName> {
+        self.value.get("name")?.as_str()?.parse().ok()
+    }
 }
 
 /// One service that should be published.

@@ -3,7 +3,7 @@
 use cdn::Digest;
 use cdn::document::Desired;
 use cdn::envelope::Envelope;
-use cdn::wire::{Inline, PollAnswer, Source, WantedService};
+use cdn::wire::{Described, Inline, PollAnswer, Source, Wanted, WantedService};
 
 use crate::fleet::Fleet;
 
@@ -47,4 +47,22 @@ fn a_wanted_service_reads_as_people_write_it() {
     assert_eq!(git.reference, "main");
     let misspelt = r#"{"git":{"url":"x","branch":"main"}}"#;
     assert!(serde_json::from_str::<Source>(misspelt).unwrap_err().to_string().contains("`branch`"));
+}
+
+#[test]
+fn i8_a_service_in_words_of_a_later_version_costs_nobody_the_list_and_is_passed_on_as_it_came() {
+    let list = serde_json::json!({"of": "tomorrow", "services": [
+        {"name": "default/a", "source": {"oci": {"url": "x"}}, "namespace": "a"},
+        {"name": "default/b", "source": {"directory": {"path": "/b"}}, "namespace": "b", "of": "tomorrow"},
+        {"name": "default/c", "source": {"directory": {"path": "/c"}}, "namespace": "c",
+            "renderer": {"helm": {"skipCrds": true}}},
+    ]});
+    let wanted: Wanted = serde_json::from_value(list.clone()).unwrap();
+    let known: Vec<_> = wanted.known().map(|service| service.name.to_string()).collect();
+    assert_eq!(known, ["default/b"]);
+    assert_eq!(wanted.names().count(), 3);
+    let Described::Unknown(third) = &wanted.services[2] else { panic!("it is not understood") };
+    // An option that is left out would render something else than what is wanted.
+    assert!(third.why.contains("`skipCrds`"), "{}", third.why);
+    assert_eq!(serde_json::to_value(&wanted.services[2]).unwrap(), list["services"][2]);
 }

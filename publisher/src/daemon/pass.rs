@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cdn::ServiceName;
-use cdn::wire::{Outcome, Source, Wanted, WantedService};
+use cdn::wire::{Described, Outcome, Source, Wanted};
 use program::progress::Silent;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
@@ -95,13 +95,13 @@ impl Looks {
     /// Looks at every place that is not being looked at yet, and waits a moment for all of them.
     pub(super) async fn pass(&mut self, wanted: Wanted) -> Summary {
         let mut summary = Summary::default();
-        let names: BTreeSet<ServiceName> = wanted.services.iter().map(|wanted| wanted.name.clone()).collect();
+        let names: BTreeSet<ServiceName> = wanted.names().collect();
         self.publisher.refusals.keep(|service| names.contains(service));
         let (groups, refused) = self.sort(wanted);
         self.break_off(&groups, &mut summary).await;
-        for (wanted, result) in refused {
+        for (service, why) in refused {
             let publisher = Arc::clone(&self.publisher);
-            self.tasks.spawn(async move { vec![end(&publisher, &wanted, None, Err(result)).await] });
+            self.tasks.spawn(async move { vec![end(&publisher, &service, None, Err(why)).await] });
         }
         self.lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
         for (place, requests) in groups {
@@ -121,11 +121,19 @@ impl Looks {
         self.begun.clear();
     }
 
-    /// What is permitted, by place; and what is not.
-    fn sort(&self, wanted: Wanted) -> (Groups, Vec<(WantedService, PublishError)>) {
+    /// What is understood and permitted, by place; and what is not.
+    fn sort(&self, wanted: Wanted) -> (Groups, Vec<(ServiceName, PublishError)>) {
         let (mut groups, mut refused) = (Groups::new(), Vec::new());
         let allow = self.publisher.allow.list();
-        for wanted in wanted.services {
+        for described in wanted.services {
+            let wanted = match described {
+                Described::Known(wanted) => wanted,
+                Described::Unknown(unknown) => {
+                    let why = PublishError::Unknown { why: unknown.why.clone() };
+                    refused.extend(unknown.service().map(|service| (service, why)));
+                    continue;
+                }
+            };
             match allow.permit(&wanted) {
                 Ok(permission) => {
                     let credential = permission.credential.as_ref().map(|credential| credential.name.clone());
@@ -133,7 +141,7 @@ impl Looks {
                     let place = Place { source, credential, named };
                     groups.entry(place).or_default().push(RenderRequest { wanted, permission });
                 }
-                Err(why) => refused.push((wanted, RenderError::from(why).into())),
+                Err(why) => refused.push((wanted.name, RenderError::from(why).into())),
             }
         }
         (groups, refused)
@@ -231,10 +239,10 @@ impl Group {
 
     async fn one(self, request: RenderRequest, checkout: Result<Checkout, Arc<RenderError>>) -> End {
         let _slot = self.slots.acquire().await;
-        let (wanted, service) = (&request.wanted, &request.wanted.name);
+        let service = &request.wanted.name;
         let checkout = match checkout {
             Ok(checkout) => checkout,
-            Err(why) => return end(&self.publisher, wanted, None, Err(why.into())).await,
+            Err(why) => return end(&self.publisher, service, None, Err(why.into())).await,
         };
         let is_due = is_due(&self.looked, service);
         if is_due {
@@ -250,18 +258,17 @@ impl Group {
             }
             note_look(&self.looked, service);
         }
-        end(&self.publisher, wanted, checkout.commit(), result).await
+        end(&self.publisher, service, checkout.commit(), result).await
     }
 }
 
 /// Logs and tells what became of a service.
 async fn end(
     publisher: &Publisher,
-    wanted: &WantedService,
+    service: &ServiceName,
     commit: Option<&str>,
     result: Result<Published, PublishError>,
 ) -> End {
-    let service = &wanted.name;
     let status = status(service, commit, &result);
     let outcome = word(status.outcome);
     match &result {

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use cdn::Digest;
 use cdn::document::Release;
 use cdn::envelope::Envelope;
-use cdn::wire::{Newest, PublishStatus, Wanted, WantedService};
+use cdn::wire::{Described, Newest, PublishStatus, Unknown, Wanted, WantedService};
 use tokio::task::JoinSet;
 
 /// The api; ends when dropped.
@@ -50,7 +50,14 @@ impl Api {
     }
 
     pub fn want(&self, services: Vec<WantedService>) {
-        self.told.lock().unwrap().wanted = Wanted { services };
+        self.told.lock().unwrap().wanted =
+            Wanted { services: services.into_iter().map(Described::Known).collect() };
+    }
+
+    /// Wants a service beside the others, in words that this publisher may not know.
+    pub fn want_also(&self, value: serde_json::Value) {
+        let unknown = Described::Unknown(Unknown { value, why: String::new() });
+        self.told.lock().unwrap().wanted.services.push(unknown);
     }
 
     pub fn away(&self, away: bool) {
@@ -94,6 +101,7 @@ async fn wanted(State(told): State<Arc<Mutex<Told>>>, headers: HeaderMap) -> Res
     }
     let mut wanted = told.wanted.clone();
     for service in &mut wanted.services {
+        let Described::Known(service) = service else { continue };
         let known = told.releases.iter().filter(|(_, release)| release.service == service.name);
         let newest = known.max_by_key(|(_, release)| release.seq);
         service.newest = newest.map_or(Newest::None, |(digest, _)| Newest::Release(*digest));

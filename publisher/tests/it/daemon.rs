@@ -164,6 +164,28 @@ async fn g9_an_api_that_is_away_does_not_stop_publishing_and_hears_of_it_later()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i8_l8_a_service_in_words_that_the_publisher_does_not_know_fails_alone_and_says_so() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.api.want_also(serde_json::json!({
+        "name": "default/later", "source": {"oci": {"url": "x"}}, "namespace": "later",
+    }));
+    running.start();
+    running.until("the one is registered", |api| api.releases().len() == 1).await;
+    running.until("the other is told", |api| !of(api, "default/later").is_empty()).await;
+    let later = of(&running.api, "default/later").remove(0);
+    assert_eq!(later.outcome, Outcome::Failed);
+    assert!(
+        later.message.contains("`oci`") && later.message.contains("update the publisher"),
+        "{}",
+        later.message
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_allow_list_does_not_permit_is_refused_and_shown() {
     let mut running = Running::new().await;
     running
