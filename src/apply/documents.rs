@@ -106,11 +106,7 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>> {
     }
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
-        let entries = std::fs::read_dir(path).with_context(|| format!("read {}", path.display()))?;
-        files =
-            entries.take(MAX_FILES).map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-        files.retain(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"));
-        files.sort();
+        files = listed(path)?;
     }
     let text = |file: PathBuf| {
         let name = file.display().to_string();
@@ -119,6 +115,22 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>> {
         Ok((name, text))
     };
     files.into_iter().map(text).collect()
+}
+
+/// The documents' files of a folder, all of them or none: of a list that is cut nobody would know which are missing.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
+    let entries = entries.take(MAX_FILES + 1).map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
+    if files.len() > MAX_FILES {
+        return Err(Failure::new(Exit::Usage, format!("{} is too large", folder.display()))
+            .why(format!("it has more than {MAX_FILES} files"))
+            .next("divide it into several folders, and apply them one after the other; nothing was applied")
+            .into());
+    }
+    files.retain(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"));
+    files.sort();
+    Ok(files)
 }
 
 /// All of a stream, or nothing: one that is cut off at a `---` would lose documents without a word.

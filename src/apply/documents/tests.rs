@@ -1,6 +1,6 @@
 //! What is read, and what is refused with which words.
 
-use super::{Document, Spec, parse};
+use super::{Document, MAX_FILES, Spec, parse, read};
 use crate::apply::order::ordered;
 
 const HARBOUR: &str = include_str!("../../../deploy/examples/harbour/fleet.yaml");
@@ -76,4 +76,17 @@ fn services_that_wait_for_each_other_are_kept_for_the_api_to_refuse() {
     let documents: Vec<Document> = ordered(parse("f", &two.join("---\n")).expect("each is right"));
     assert_eq!(documents.len(), 2);
     assert!(documents.iter().all(|document| matches!(document.spec, Spec::Service(..))));
+}
+
+#[test]
+fn a_folder_of_too_many_files_is_refused_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for n in 0..=MAX_FILES {
+        std::fs::write(folder.path().join(format!("{n}.txt")), "").expect("a file");
+    }
+    let told = read(&[folder.path().to_owned()]).expect_err("it should be refused");
+    let told = format!("{told:?} {told}");
+    assert!(told.contains("is too large"), "{told}");
+    std::fs::remove_file(folder.path().join("0.txt")).expect("it is there");
+    assert!(read(&[folder.path().to_owned()]).expect("it is not too large").is_empty());
 }
