@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use api::routes::clusters::{Cluster, ClusterDetail, ClusterState};
-use api::routes::services::{Follow, Moved, Pin, Service, ServiceKind};
+use api::routes::services::{self, Follow, Moved, Pin, Service};
 use cdn::document::{Health, Sync};
 use cdn::{Digest, ServiceName};
 use clap::{Args, Subcommand};
@@ -18,7 +17,7 @@ use crate::content::release_named;
 use crate::exit::{Exit, Failure};
 use crate::get::{self, nouns};
 use crate::output::{FormatArg, View};
-use crate::server::{Query, Server, Terms, escaped};
+use crate::server::{Query, Server, Terms};
 use crate::session::Session;
 use crate::table::Table;
 use crate::words::{service_arg, short, word};
@@ -215,45 +214,22 @@ impl Status {
     }
 }
 
+/// How the service stands where it is assigned. Whom it targets is the api's to decide: it leaves out who could not run it.
 async fn standings(server: &Server, service: &Service) -> Result<Vec<Standing>> {
-    let clusters: Vec<Cluster> = server.list("/v1/clusters", &Query::default()).await?;
-    let mut standings = Vec::new();
-    for cluster in clusters.iter().filter(|cluster| is_target(service, cluster)) {
-        let path = format!("/v1/clusters/{}", escaped(cluster.id.as_str()));
-        let detail: ClusterDetail = server.get(&path).await?;
-        standings.push(standing(service, &detail));
-    }
-    Ok(standings)
+    let path = format!("/v1/services/{}/clusters", service.name);
+    let told: Vec<services::Standing> = server.list(&path, &Query::default()).await?;
+    Ok(told.into_iter().map(|told| standing(service, told)).collect())
 }
 
-/// Whether a service goes to a cluster that may poll.
-fn is_target(service: &Service, cluster: &Cluster) -> bool {
-    let named =
-        || service.spec.clusters.iter().any(|name| *name == cluster.name || name == cluster.id.as_str());
-    let selected =
-        || service.spec.selector.as_ref().is_some_and(|selector| selector.matches(&cluster.labels));
-    let open = cluster.projects.is_empty() || cluster.projects.contains(service.name.project());
-    let chosen = match service.kind {
-        ServiceKind::ServiceDeployment => named(),
-        ServiceKind::GlobalService => selected(),
-    };
-    cluster.state == ClusterState::Active && open && chosen
-}
-
-fn standing(service: &Service, detail: &ClusterDetail) -> Standing {
-    let services = detail.report.iter().flat_map(|report| &report.services);
-    let reported = services.into_iter().find(|reported| reported.name == service.name);
-    let release = reported.and_then(|reported| reported.release);
+fn standing(service: &Service, told: services::Standing) -> Standing {
     // A folder as target has no health that anybody could know.
-    let works = |health| matches!(health, Health::Healthy | Health::Suspended | Health::Unknown);
-    let done =
-        reported.is_some_and(|r| r.sync == Sync::Synced && works(r.health)) && release == service.release;
+    let works = matches!(told.health, Health::Healthy | Health::Suspended | Health::Unknown);
     Standing {
-        cluster: detail.cluster.name.clone(),
-        done,
-        release,
-        sync: reported.map_or_else(|| "Unknown".to_owned(), |reported| word(&reported.sync)),
-        health: reported.map_or_else(|| "Unknown".to_owned(), |reported| word(&reported.health)),
+        done: told.sync == Sync::Synced && works && told.release == service.release,
+        cluster: told.cluster,
+        release: told.release,
+        sync: word(&told.sync),
+        health: word(&told.health),
     }
 }
 

@@ -6,7 +6,7 @@
 //! | publishers (`wlp_`) | `GET /v1/wanted`, `POST /v1/releases`, `POST /v1/publish-status` |
 //! | people (`wla_`) | `GET /v1/clusters`, `GET\|PATCH\|DELETE /v1/clusters/{cluster}`, `POST /v1/clusters/{cluster}/approve\|revoke\|recover` |
 //! | | `GET /v1/sources`, `GET\|PUT\|DELETE /v1/sources/{project}/{name}` |
-//! | | `GET /v1/services`, `GET\|PUT\|DELETE /v1/services/{project}/{name}`, `POST .../undo\|pin\|resume`, `GET .../releases` |
+//! | | `GET /v1/services`, `GET\|PUT\|DELETE /v1/services/{project}/{name}`, `POST .../undo\|pin\|resume`, `GET .../releases\|clusters` |
 //! | | `GET /v1/global-services`, `GET\|PUT\|DELETE /v1/global-services/{project}/{name}` |
 //! | | `GET /v1/releases/{digest}` |
 //! | | `GET\|POST /v1/removals`, `GET /v1/holds`, `POST /v1/holds/{digest}/approve` |
@@ -85,6 +85,7 @@ fn work() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(services::undo))
         .routes(routes!(services::pin))
         .routes(routes!(services::resume))
+        .routes(routes!(services::clusters))
         .routes(routes!(global_services::list))
         .routes(routes!(global_services::get, global_services::put, global_services::delete))
         .routes(routes!(releases::list))

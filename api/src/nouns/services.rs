@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cdn::document::ServiceOptions;
+use cdn::document::{Health, ServiceOptions, Sync};
 use cdn::wire::{PublishStatus, Renderer};
-use cdn::{Digest, ProjectName, ServiceName};
+use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,6 +52,26 @@ pub struct Published {
     /// What.
     #[serde(flatten)]
     pub status: PublishStatus,
+}
+
+/// How a service stands in one of the clusters that it is assigned to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Standing {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The cluster.
+    #[schema(value_type = String)]
+    pub id: ClusterId,
+    /// The release that its last report names; none where that names none, or does not name the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub release: Option<Digest>,
+    /// Whether what is there is what should be, by the same report.
+    #[schema(value_type = String)]
+    pub sync: Sync,
+    /// Whether it works, by the same report.
+    #[schema(value_type = String)]
+    pub health: Health,
 }
 
 /// How a service finds its clusters.

@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod follow;
+mod standings;
 
 use std::sync::Arc;
 
@@ -27,8 +28,11 @@ use crate::extract::{InProject, Query, tagged};
 
 pub(crate) use change::{__path_delete, __path_put, Put, delete, delete_one, put, put_one};
 pub(crate) use follow::{__path_pin, __path_resume, __path_undo, pin, resume, undo};
+pub(crate) use standings::{__path_clusters, clusters};
 
-pub use crate::nouns::services::{Follow, OnUnassign, Options, Published, Service, ServiceKind, ServiceSpec};
+pub use crate::nouns::services::{
+    Follow, OnUnassign, Options, Published, Service, ServiceKind, ServiceSpec, Standing,
+};
 pub use crate::selector::{Expression, Operator, Selector};
 
 /// The answer to a `DELETE`.

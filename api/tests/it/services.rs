@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fleet::Said;
+use crate::fleet::{Said, until};
 
 on_both! {
     async fn a_selector_follows_labels(fleet) {
@@ -140,10 +140,21 @@ on_both! {
         assert!(agent.has_news(&fleet).await.services().is_empty(), "web waits for platform's first release");
         let notes = fleet.get("/v1/clusters/site-1").await.ok()["notes"].to_string();
         assert!(notes.contains("default/web is left out: it depends on default/platform"), "{notes}");
+        let clusters = async || fleet.get("/v1/services/default/web/clusters").await.ok()["items"].clone();
+        assert_eq!(clusters().await, json!([]), "who waits for it would wait in vain");
         fleet.publish(&publisher, "default/platform", 1).await;
         let held = agent.has_news(&fleet).await;
         assert_eq!(held.services(), ["default/platform", "default/web"]);
         assert_eq!(held.set.services[1].depends_on[0].to_string(), "default/platform");
+        let before = clusters().await;
+        assert_eq!((&before[0]["cluster"], &before[0]["sync"]), (&json!("site-1"), &json!("unknown")));
+        agent.reports(&fleet, &[], Vec::new()).await;
+        let release = json!(held.release("default/web"));
+        let after = until("the report is written", async || {
+            Some(clusters().await).filter(|after| after[0]["release"] == release)
+        });
+        let after = after.await;
+        assert_eq!((&after[0]["sync"], &after[0]["health"]), (&json!("synced"), &json!("healthy")));
     }
 
     async fn values_are_a_document_of_their_own(fleet) {

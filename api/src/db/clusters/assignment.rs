@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cdn::document::{Named, ProjectValues};
-use cdn::{ClusterId, Digest, ProjectName};
+use cdn::document::{Health, Named, ProjectValues, Sync};
+use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::super::{BATCH, Conn, Result, Write, int, json, maybe, nat, rows, text};
+use super::super::{BATCH, Conn, Result, Write, int, json, maybe, nat, of_word, rows, text};
+use crate::nouns::services::Standing;
 
 /// What a pass reads of an active cluster.
 #[derive(Debug)]
@@ -150,4 +151,56 @@ pub(crate) async fn sets_in_use(conn: &mut Conn) -> Result<Vec<Digest>> {
     let sql = "select distinct set_digest from clusters where set_digest is not null";
     let rows: Vec<(String,)> = sqlx::query_as(sql).fetch_all(conn).await?;
     rows.iter().map(|row| text(&row.0)).collect()
+}
+
+/// Which standings a list shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stands<'a> {
+    pub(crate) service: &'a ServiceName,
+    /// The sets that it is in.
+    pub(crate) sets: &'a [Digest],
+    /// The name of the last cluster of the page before.
+    pub(crate) after: &'a str,
+    pub(crate) limit: i64,
+}
+
+/// The active clusters with these sets, by name, each with what it reports of the service.
+pub(crate) async fn standings(conn: &mut Conn, stands: &Stands<'_>) -> Result<Vec<Standing>> {
+    let mut found = Vec::new();
+    for part in stands.sets.chunks(BATCH) {
+        let list: Vec<String> = (1..=part.len()).map(|n| format!("${}", n + 3)).collect();
+        let sql = format!(
+            "select c.name, c.id, r.release, r.sync, r.health from clusters c
+               left join running r on r.cluster = c.id and r.service = $1
+             where c.state = 'active' and c.name > $2 and c.set_digest in ({}) order by c.name limit $3",
+            list.join(",")
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(sql))
+            .persistent(false)
+            .bind(stands.service.to_string())
+            .bind(stands.after)
+            .bind(stands.limit);
+        for set in part {
+            query = query.bind(set.to_string());
+        }
+        let rows: Vec<StandingRow> = query.fetch_all(&mut *conn).await?;
+        for row in rows {
+            found.push(standing(&row)?);
+        }
+    }
+    found.sort_by(|a, b| a.cluster.cmp(&b.cluster));
+    found.truncate(usize::try_from(stands.limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+type StandingRow = (String, String, Option<String>, Option<String>, Option<String>);
+
+fn standing((name, id, release, sync, health): &StandingRow) -> Result<Standing> {
+    Ok(Standing {
+        cluster: name.clone(),
+        id: text(id)?,
+        release: maybe(release.as_deref())?,
+        sync: sync.as_deref().map_or(Ok(Sync::Unknown), of_word)?,
+        health: health.as_deref().map_or(Ok(Health::Unknown), of_word)?,
+    })
 }

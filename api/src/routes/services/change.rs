@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::{Digest, ServiceName};
+use cdn::ServiceName;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
+use super::standings::sets_with;
 use super::{DeleteQuery, Deleted, Service, ServiceKind, ServiceSpec, check, found, shown};
 use crate::app::App;
 use crate::auth::Admin;
-use crate::db::clusters::assignment;
-use crate::db::{Conn, documents, fleet, removals, services};
+use crate::db::{fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
 use crate::routes::{audited, commit_and_assign};
@@ -111,15 +111,4 @@ pub(crate) async fn delete_one(
     audited(&mut tx, app, &admin.who, ("service.delete", &name.to_string()), detail).await?;
     commit_and_assign(tx, app).await?;
     Ok(Deleted { removals: told })
-}
-
-/// The sets in use that a service is in.
-async fn sets_with(conn: &mut Conn, name: &ServiceName) -> Result<Vec<Digest>> {
-    let mut with = Vec::new();
-    for set in assignment::sets_in_use(conn).await? {
-        if documents::services_of(conn, set).await?.contains(name) {
-            with.push(set);
-        }
-    }
-    Ok(with)
 }
