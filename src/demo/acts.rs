@@ -267,7 +267,7 @@ impl<'o> Acts<'o> {
         self.story.line(&format!("content bytes from the CDN:      {}", self.fleet.served_bytes()))?;
         let (releases, told) = (self.fleet.releases().await?, &self.description.documents);
         let texts = stored::texts(&self.fleet.workshop, &releases, told)?;
-        let found = self.fleet.crossed.texts_of(texts.iter().map(String::as_str));
+        let found = self.fleet.crossed.texts_of(texts.iter().map(String::as_str))?;
         let found_bytes: usize = found.iter().map(|text| text.len()).sum();
         self.story.line(&format!("manifest bytes through the api:  {found_bytes}"))?;
         let crossed = bytes(self.fleet.crossed.bytes() as u64);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,25 +17,36 @@ const KEPT: usize = 64 << 20;
 /// What has crossed the wire, both ways: what agents and publisher say to the api and hear. The demo's own client goes
 /// past it, straight to the api.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Crossed(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Crossed(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// All that crossed, kept or not.
+    count: usize,
+}
 
 impl Crossed {
     fn keep(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = bytes.len().min(KEPT.saturating_sub(kept.len()));
-        kept.extend_from_slice(&bytes[..fits]);
+        kept.count += bytes.len();
+        let fits = bytes.len().min(KEPT.saturating_sub(kept.bytes.len()));
+        kept.bytes.extend_from_slice(&bytes[..fits]);
     }
 
-    /// All bytes, both ways.
+    /// How many bytes have crossed, both ways.
     pub(super) fn bytes(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count
     }
 
-    /// Those of the texts that are in it, as they are or as base64.
-    pub(super) fn texts_of<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Vec<&'t str> {
+    /// Those of the texts that are in it, as they are or as base64. Where not all was kept nobody can say that none is.
+    pub(super) fn texts_of<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<&'t str>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_in = |text: &&str| forms(text).iter().any(|form| contains(&kept, form));
-        texts.into_iter().filter(is_in).collect()
+        if kept.count > kept.bytes.len() {
+            bail!("{} bytes crossed the api's wire, and only the first {KEPT} were looked at", kept.count);
+        }
+        let is_in = |text: &&str| forms(text).iter().any(|form| contains(&kept.bytes, form));
+        Ok(texts.into_iter().filter(is_in).collect())
     }
 }
 
