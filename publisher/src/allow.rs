@@ -106,7 +106,7 @@ fn git_user() -> String {
 
 /// The allow list cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("allow list {}: {why}", file.display())]
+#[error("allow list {}: {why}; correct the file: `--check-config` says whether it is right", file.display())]
 pub struct BadAllowList {
     file: PathBuf,
     why: String,

@@ -140,7 +140,7 @@ fn refused(answer: &Response) -> ApiError {
         StatusCode::FORBIDDEN => "the credential is for another project or role; ask for another one",
         StatusCode::NOT_FOUND => "check --api",
         StatusCode::CONFLICT | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-            "see what it says"
+            "correct what it names; trying the same again changes nothing"
         }
         _ => "it may work later",
     };

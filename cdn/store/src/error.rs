@@ -85,11 +85,11 @@ pub enum Cause {
     /// The store asks for patience, also after several tries.
     #[error("overloaded or failing: {0}; it may work later")]
     Busy(String),
-    /// Another writer holds what this one needs.
+    /// Another writer holds what this one needs: who it is, and how to end it.
     #[error("{0}")]
     Locked(String),
     /// The store answered something else.
-    #[error("the store refuses: {0}")]
+    #[error("the store refuses: {0}; check --store, and that what answers there is an S3 server")]
     Refused(String),
     /// The file system answered something else.
     #[error("{0}; check the folder, its owner and its disk")]
