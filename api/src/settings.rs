@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// The control plane of a fleet: tells each cluster which digest it should run
 ///
-/// Example: windlass-api --root root/ --desired-key keys/desired --store /var/lib/windlass/store
+/// Example: windlass-api --root keys/root --desired-key keys/desired.key --store /var/lib/windlass/store
 ///   --origins https://cdn.example.com --admin-token-file admin-token
 #[derive(Clone, Debug, Parser)]
 #[expect(clippy::doc_markdown, reason = "--help shows these lines as they stand")]

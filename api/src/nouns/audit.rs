@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Who does what follows from what was there, and what nobody asked for.
+/// Whose name stands at what the api does by itself, without a request that asks for it.
 pub(crate) const API: &str = "api";
 
 /// One write.

@@ -97,7 +97,8 @@ impl From<NotSigned> for ReleaseRefused {
     }
 }
 
-/// A release that a publisher has signed and the api has chosen (law L2).
+/// A release of this fleet that a publisher of its project has signed and not withdrawn (law L2). Whether the api has
+/// chosen it is what [`Snapshot::release`] shows beside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     record: Record,

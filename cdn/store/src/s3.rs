@@ -1,4 +1,5 @@
-//! A store in a bucket: conditional PUT with a sha256 that the server checks, and GET by exact key. No LIST, no HEAD.
+//! A store in a bucket: conditional PUT with a sha256 that the server checks, and GET by exact key. No LIST, no HEAD;
+//! the one DELETE is that of a lock of ours (`sole`).
 
 mod connect;
 mod failure;

@@ -1,4 +1,4 @@
-//! The two requests that a bucket is asked: PUT under a condition, and GET.
+//! What a bucket is asked: PUT under a condition, GET, and DELETE of the lock object.
 
 use std::fmt;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::Found;
 use crate::{cache, environment, run};
 
-/// What `unnest` over many arrays, `MERGE` and the like need is in all of them; 15 is what the tests were written with.
+/// The oldest that the tests have run on.
 const OLDEST_POSTGRESQL: u32 = 15;
 
 pub(super) fn nginx() -> Result<Found> {
