@@ -271,7 +271,9 @@ fn file(url: &str) -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(path.into()))
 }
 
-/// What is acked must survive a power cut (law L11): WAL alone, with its default of NORMAL, lost acked rows when tried.
+/// How each connection is to be. What is acknowledged must survive a power cut (law L11), so WAL flushes at each commit:
+/// said, and not left to how SQLite was built, since acknowledged rows were lost with NORMAL when tried. Beside it bounds
+/// on waiting, so that one query or one writer holds up no other for ever.
 async fn prepare(conn: &mut Conn, engine: Engine) -> Result<()> {
     match engine {
         Engine::Sqlite => {
@@ -339,10 +341,8 @@ pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
 
 /// A word of a wire enum, as the column holds it.
 pub(crate) fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(_) | Err(_) => String::new(),
-    }
+    let value = serde_json::to_value(value).expect("a wire enum becomes JSON");
+    value.as_str().expect("a wire enum is a word").to_owned()
 }
 
 /// The wire enum of a column's word.
@@ -352,10 +352,11 @@ pub(crate) fn of_word<T: DeserializeOwned>(word: &str) -> Result<T> {
 
 /// A document as a column's text.
 pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
-    String::from_utf8(cdn::json::canonical_of(value)).unwrap_or_default()
+    String::from_utf8(cdn::json::canonical_of(value)).expect("JSON is UTF-8 text")
 }
 
-/// A count or a sequence as the database holds it; what does not fit would be after the year 292,000,000.
+/// A count, a sequence or a time as the database holds it. None of ours comes near the end; a larger number, which only an
+/// agent can name, is the largest.
 pub(crate) fn int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

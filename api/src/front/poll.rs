@@ -28,7 +28,7 @@ pub(crate) fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response> {
     let held = headers.get(header::IF_NONE_MATCH)?;
     let credential = Digest::of(auth::bearer(headers)?.as_bytes());
     match app.table.poll(credential, &ask(app, headers)) {
-        Polled::NotModified => Some(not_modified(app, held.clone())),
+        Polled::NotModified(_) => Some(not_modified(app, held.clone())),
         Polled::Unknown
         | Polled::Next
         | Polled::Pending
@@ -87,7 +87,7 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
         Polled::Ahead(id, is_new) => Err(ahead(app, &id, is_new.then_some(ask.held_seq)).await?),
         Polled::Unassigned => Err(Error::unavailable("Its first assignment is being made.", 2)),
         Polled::Withheld => Err(Error::unavailable("What every cluster is told is being changed.", 2)),
-        Polled::NotModified => Ok(not_modified(app, etag_of(ask.etag))),
+        Polled::NotModified(held) => Ok(not_modified(app, etag_of(held))),
         Polled::News(view) => news(app, &view, ask.etag).await,
     }
 }
@@ -109,9 +109,8 @@ fn held(text: &str) -> Option<Digest> {
     Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text)).ok()
 }
 
-fn etag_of(etag: Option<Digest>) -> HeaderValue {
-    let text = etag.map(|etag| format!("\"{etag}\"")).unwrap_or_default();
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn etag_of(payload: Digest) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{payload}\"")).expect("a digest is plain text")
 }
 
 fn not_modified(app: &App, etag: HeaderValue) -> Response {
@@ -126,13 +125,13 @@ async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> 
     let draft = app.signer.draft(view)?;
     app.table.set_etag(view, draft.etag);
     if held == Some(draft.etag) {
-        return Ok(not_modified(app, etag_of(held)));
+        return Ok(not_modified(app, etag_of(draft.etag)));
     }
     app.meters.news.increment(1);
     let db = app.change_log.is_readable().then_some(&app.db);
     let mut answer = Response::new(Body::from(app.signer.answer(&draft, db).await));
     let headers = answer.headers_mut();
-    headers.insert(header::ETAG, etag_of(Some(draft.etag)));
+    headers.insert(header::ETAG, etag_of(draft.etag));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(with_pace(app, answer))

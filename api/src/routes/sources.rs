@@ -70,10 +70,10 @@ pub(crate) async fn put(
     let object = format!("{}/{}", source.project, source.name);
     audited(&mut tx, &app, &admin.who, ("source.put", &object), json!(source.spec)).await?;
     let row = db::sources::get(&mut tx, &source.project, &source.name).await?;
+    let SourceRow { source, version } = row.expect("it was put in this transaction");
     commit(tx, &app).await?;
     let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    let (version, source) = row.map_or((1, source), |row| (nat(row.version), row.source));
-    let (headers, body) = tagged(version, source);
+    let (headers, body) = tagged(nat(version), source);
     Ok((status, headers, body))
 }
 

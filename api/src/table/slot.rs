@@ -135,8 +135,8 @@ pub(crate) enum Polled {
     Unassigned,
     /// There is news, and what every cluster is told beside it is being changed.
     Withheld,
-    /// What it holds is what it should hold.
-    NotModified,
+    /// What it holds, by the digest of its payload, is what it should hold.
+    NotModified(Digest),
     /// Something else.
     News(Box<View>),
 }
@@ -182,8 +182,9 @@ impl Slot {
         }
         let period = ask.now_ms.saturating_sub(self.changed).max(0) / half_ms.max(1);
         let number = u32::try_from(period).unwrap_or(NONE - 1);
-        if number == self.period && ask.etag.is_some_and(|etag| *etag.as_bytes() == self.etag) {
-            return Outcome::Is(Polled::NotModified);
+        let held = ask.etag.filter(|etag| number == self.period && *etag.as_bytes() == self.etag);
+        if let Some(held) = held {
+            return Outcome::Is(Polled::NotModified(held));
         }
         let issued_ms = self.changed.saturating_add(period.saturating_mul(half_ms));
         Outcome::News { period: number, issued_ms }

@@ -71,7 +71,7 @@ fn an_etag_counts_until_the_assignment_or_the_half_lifetime_changes() {
         panic!("no ETag was made yet")
     };
     table.set_etag(&view, etag);
-    assert!(matches!(table.poll(credential(1), &ask(Some(etag))), Polled::NotModified));
+    assert!(matches!(table.poll(credential(1), &ask(Some(etag))), Polled::NotModified(held) if held == etag));
     assert!(matches!(table.poll(credential(1), &ask(None)), Polled::News(_)));
     let later = Ask { now_ms: 43_202_000, ..ask(Some(etag)) };
     let Polled::News(view) = table.poll(credential(1), &later) else { panic!("half the lifetime is over") };
