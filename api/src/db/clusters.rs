@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use cdn::document::ProjectValues;
 use cdn::{ClusterId, Digest, ProjectName, PublicKey};
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, FromRow, Row};
+use sqlx::{FromRow, Row};
 
 use super::filter::Filter;
 use super::{Conn, Result, json, maybe, nat, of_word, text, to_json};
@@ -33,40 +33,15 @@ pub(crate) struct NewCluster<'a> {
     pub(crate) change: i64,
 }
 
-/// The columns of a cluster that joins, each with what it begins with.
-const NEW: [(&str, &str); 24] = [
-    ("id", "$1"),
-    ("name", "$2"),
-    ("labels", "$3"),
-    ("projects", "$4"),
-    ("own_values", "'{}'"),
-    ("state", "$5"),
-    ("credential", "$6"),
-    ("key", "$7"),
-    ("join_token", "$8"),
-    ("joined_at", "$9"),
-    ("agent", "$10"),
-    ("seq", "0"),
-    ("changed_at", "$9"),
-    ("extras", "''"),
-    ("stale", "1"),
-    ("change", "$11"),
-    ("agent_start", "0"),
-    ("reported_number", "0"),
-    ("reported_seq", "0"),
-    ("sync", "'unknown'"),
-    ("health", "'unknown'"),
-    ("services", "0"),
-    ("holds", "0"),
-    ("version", "1"),
-];
-
-/// Adds it; `false` if the name is taken.
-pub(crate) async fn add(conn: &mut Conn, new: &NewCluster<'_>) -> Result<bool> {
-    let [columns, values] = [NEW.map(|(column, _)| column), NEW.map(|(_, value)| value)];
-    let (columns, values) = (columns.join(", "), values.join(", "));
-    let sql = format!("insert into clusters ({columns}) values ({values}) on conflict (name) do nothing");
-    let done = sqlx::query(AssertSqlSafe(sql))
+/// Adds it. Its name is free: who adds it has looked in the same transaction, and holds the lock of all that write.
+pub(crate) async fn add(conn: &mut Conn, new: &NewCluster<'_>) -> Result<()> {
+    let sql = "insert into clusters (id, name, labels, projects, own_values, state, credential, key, join_token,
+                 joined_at, agent, seq, changed_at, extras, stale, change, agent_start, reported_number, reported_seq,
+                 sync, health, services, holds, version)
+               values ($1, $2, $3, $4, '{}', $5, $6, $7, $8,
+                 $9, $10, 0, $9, '', 1, $11, 0, 0, 0,
+                 'unknown', 'unknown', 0, 0, 1)";
+    sqlx::query(sql)
         .bind(new.id.as_str())
         .bind(new.name)
         .bind(to_json(new.labels))
@@ -80,8 +55,7 @@ pub(crate) async fn add(conn: &mut Conn, new: &NewCluster<'_>) -> Result<bool> {
         .bind(new.change)
         .execute(&mut *conn)
         .await?;
-    index_labels(conn, new.id, new.labels).await?;
-    Ok(done.rows_affected() == 1)
+    index_labels(conn, new.id, new.labels).await
 }
 
 /// Whether a name is taken.
