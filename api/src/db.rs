@@ -231,9 +231,9 @@ async fn check(options: &AnyConnectOptions) -> anyhow::Result<()> {
     conn.close().await.context(UNOPENED)
 }
 
-/// Takes an SQLite file for this process alone, until the lock is dropped: two apis on it would each tell what the other
+/// Locks an SQLite file for this process alone, until the lock is dropped: two apis on it would each tell what the other
 /// does not know. PostgreSQL is shared, and needs none.
-pub(crate) fn take(place: &Secret) -> anyhow::Result<Option<Lock>> {
+pub(crate) fn lock(place: &Secret) -> anyhow::Result<Option<Lock>> {
     let Some(file) = file(place.expose())? else { return Ok(None) };
     match Lock::beside(&file) {
         Ok(lock) => Ok(Some(lock)),

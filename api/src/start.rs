@@ -70,7 +70,7 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
         .await
         .with_context(|| format!("listen on {}; choose another --listen", settings.listen))?;
     let address = listener.local_addr().context("ask for the listener's address")?;
-    let sole = db::take(&settings.database_url()?)?;
+    let sole = db::lock(&settings.database_url()?)?;
     let app = Arc::new(Box::pin(open(&settings, clock, &readiness)).await?);
     let tls = settings.tls.files().map(|files| files.acceptor()).transpose()?;
     let front = Front {
