@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cdn::limits::TEXT_CHARS;
 use cdn::wire::{Outcome, PublishStatus, Wanted, WantedService};
 use cdn::{Digest, ServiceName};
 use program::progress::Progress;
@@ -136,7 +137,7 @@ impl Publisher {
         let mut published = if let Some(standing) = as_before {
             // Nothing to render: the head's commit follows.
             let commit = checkout.commit().unwrap_or(&remembered.commit).to_owned();
-            told(&move_commit(&releases, standing.clone(), commit).await?, Outcome::Unchanged, false)
+            published(&move_commit(&releases, standing.clone(), commit).await?, Outcome::Unchanged, false)
         } else {
             let rendered = self.render(request, checkout, progress).await?;
             remembered.key = Some(rendered.key.clone());
@@ -287,7 +288,7 @@ async fn release(
     {
         if verified.record().namespace == request.wanted.namespace {
             let standing = move_commit(releases, standing.clone(), revision.id).await?;
-            return Ok(Published { warnings, ..told(&standing, Outcome::Unchanged, true) });
+            return Ok(Published { warnings, ..published(&standing, Outcome::Unchanged, true) });
         }
         content = Some((verified.encodings().to_vec(), 0));
     }
@@ -307,7 +308,7 @@ async fn release(
     let head = releases.put_release(new, standing.as_ref()).await?;
     releases.look_from_outside(&head, &encodings).await?;
     let standing = releases.move_head(head, standing.as_ref()).await?;
-    Ok(Published { put_bytes, warnings, ..told(&standing, Outcome::Published, true) })
+    Ok(Published { put_bytes, warnings, ..published(&standing, Outcome::Published, true) })
 }
 
 async fn register(releases: &Releases, api: &Api, service: &ServiceName) -> Result<(), String> {
@@ -331,7 +332,7 @@ async fn move_commit(
     releases.move_head(head, Some(&standing)).await
 }
 
-fn told(standing: &Standing, outcome: Outcome, rendered: bool) -> Published {
+fn published(standing: &Standing, outcome: Outcome, rendered: bool) -> Published {
     let head = standing.head();
     Published {
         service: head.service.clone(),
@@ -367,16 +368,14 @@ pub(crate) fn status(
             commit: published.commit.clone(),
             outcome: published.outcome,
             release: Some(published.release),
-            message: crate::words::safe(&published.warnings.join("; "), MESSAGE_CHARS),
+            message: crate::words::safe(&published.warnings.join("; "), TEXT_CHARS),
         },
         Err(why) => PublishStatus {
             service: service.clone(),
             commit: commit.unwrap_or_default().to_owned(),
             outcome: why.outcome(),
             release: None,
-            message: crate::words::safe(&why.to_string(), MESSAGE_CHARS),
+            message: crate::words::safe(&why.to_string(), TEXT_CHARS),
         },
     }
 }
-
-const MESSAGE_CHARS: usize = cdn::limits::TEXT_CHARS;

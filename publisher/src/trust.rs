@@ -75,7 +75,7 @@ impl Roots {
 }
 
 /// Begins at root 1 and goes on through the roots beside it. A file is root 1 alone.
-pub fn read_roots(path: &Path) -> Result<Roots, TrustError> {
+pub(crate) fn read_roots(path: &Path) -> Result<Roots, TrustError> {
     let read = |file: &Path| {
         program::files::read_bounded(file, Root::MAX_BYTES as u64)
             .map_err(|why| TrustError::File { file: file.to_owned(), why })
@@ -119,7 +119,7 @@ pub async fn follow_roots(mut roots: Roots, store: &Store) -> Result<Roots, Trus
 }
 
 /// Reads private keys, one a file.
-pub fn read_keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, TrustError> {
+pub(crate) fn read_keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, TrustError> {
     let read = |file: &PathBuf| {
         let fail = |why: String| TrustError::Key { file: file.clone(), why };
         let text = program::settings::read_secret(file).map_err(|why| fail(why.to_string()))?;

@@ -207,6 +207,7 @@ fn check_join(request: &JoinRequest) -> Result<()> {
 }
 
 /// A new credential for the same identity; it takes no input. The one in use dies when the new one is first used.
+/// No agent asks for it yet.
 #[utoipa::path(post, path = "/v1/renew", tag = "agents", security(("cluster" = [])),
     responses((status = 200, body = Object, description = "`cdn::wire::RenewAnswer`; the credential is shown this once"),
         (status = 409, body = crate::routes::openapi::Problem, description = "`duplicate_identity`"),

@@ -19,27 +19,6 @@ pub struct StoreError {
     pub cause: Cause,
 }
 
-impl StoreError {
-    /// Whether the same may work later without anybody's help: the store is away or overloaded.
-    pub fn may_pass(&self) -> bool {
-        match self.cause {
-            Cause::Unreachable(_) | Cause::Busy(_) | Cause::Locked(_) => true,
-            Cause::WrongVerb(_)
-            | Cause::NotItsDigest(_)
-            | Cause::TooLarge { .. }
-            | Cause::Different
-            | Cause::Damaged(_)
-            | Cause::Full
-            | Cause::Gone
-            | Cause::Denied(_)
-            | Cause::NoBucket
-            | Cause::Settings(_)
-            | Cause::Refused(_)
-            | Cause::File(_) => false,
-        }
-    }
-}
-
 /// Why a store could not.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {

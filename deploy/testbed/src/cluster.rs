@@ -17,7 +17,7 @@ use crate::process::{Process, Ready};
 use crate::tools::{self, Tool};
 use crate::{ports, run, workplace};
 pub use audit::AuditEvent;
-use credentials::{Authority, Client};
+use credentials::Authority;
 
 /// The user of [`Cluster::kubeconfig`].
 const USER: &str = "testbed";
@@ -32,7 +32,6 @@ pub struct Cluster {
     api_server: Process,
     etcd: Process,
     authority: Authority,
-    client: Client,
     server_url: String,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
@@ -71,18 +70,8 @@ impl Cluster {
         authority.write_kubeconfig(&kubeconfig, &server_url, &client)?;
         let names = AtomicU32::new(0);
         let controllers = Vec::new();
-        let mut cluster = Self {
-            controllers,
-            api_server,
-            etcd,
-            authority,
-            client,
-            server_url,
-            kubeconfig,
-            kubectl,
-            names,
-            folder,
-        };
+        let mut cluster =
+            Self { controllers, api_server, etcd, authority, server_url, kubeconfig, kubectl, names, folder };
         cluster.until_ready().await?;
         if options.controllers {
             cluster.start_controllers().await?;
@@ -126,21 +115,6 @@ impl Cluster {
     /// `https://127.0.0.1:PORT`.
     pub fn server_url(&self) -> &str {
         &self.server_url
-    }
-
-    /// The authority of the server's certificate.
-    pub fn ca_pem(&self) -> &str {
-        self.authority.certificate_pem()
-    }
-
-    /// The client certificate of the kubeconfig.
-    pub fn client_cert_pem(&self) -> &str {
-        &self.client.certificate_pem
-    }
-
-    /// Its key.
-    pub fn client_key_pem(&self) -> &str {
-        &self.client.key_pem
     }
 
     /// Runs kubectl against this cluster; returns its stdout, and an error with its stderr when it fails.

@@ -56,12 +56,6 @@ impl Request {
         self.with(name, value, false)
     }
 
-    /// A header that holds a credential: never shown, never sent to another place.
-    #[must_use]
-    pub fn secret_header(self, name: HeaderName, value: &str) -> Self {
-        self.with(name, value, true)
-    }
-
     /// `Authorization: Bearer`, for this URL's host alone.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
