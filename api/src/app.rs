@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use cdn::Digest;
 use program::observe::Part;
+use serde_json::Value;
 use store::Store;
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
-use crate::db::{Db, Engine};
+use crate::db::audit::{Act, add};
+use crate::db::{Db, Engine, Write};
 use crate::desired::Signer;
+use crate::error::Result;
 use crate::limiter::Limiter;
-use crate::loops;
 use crate::meters::Meters;
 use crate::recent::Recent;
 use crate::reports::Reports;
@@ -47,6 +49,10 @@ pub(crate) struct App {
     pub(crate) poll_seconds: u64,
 }
 
+/// How much newer it must be when a cluster was seen than what was written of it, to be written down.
+pub(crate) const SEEN_COARSE_MS: i64 = 600_000;
+/// How far what was written can be behind a cluster that polls.
+const SEEN_LAG_MS: i64 = SEEN_COARSE_MS + 60_000;
 /// Polls that a cluster may miss before nothing is said of how it is now.
 const MISSED_POLLS: i64 = 5;
 
@@ -56,7 +62,7 @@ impl App {
     pub(crate) fn lost_before_ms(&self) -> i64 {
         let elsewhere = match self.db.engine() {
             Engine::Sqlite => 0,
-            Engine::Postgres => loops::SEEN_LAG_MS,
+            Engine::Postgres => SEEN_LAG_MS,
         };
         let interval = i64::try_from(self.poll_seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
         self.clock.now_ms() - interval.saturating_mul(MISSED_POLLS) - elsewhere
@@ -107,6 +113,18 @@ impl ChangeLog {
             None => self.part.ready(),
         }
     }
+}
+
+/// Writes an audit row.
+pub(crate) async fn audited(
+    tx: &mut Write,
+    app: &App,
+    who: &str,
+    did: (&str, &str),
+    detail: Value,
+) -> Result<()> {
+    let act = Act { who, verb: did.0, object: did.1, at: app.clock.now_ms() };
+    Ok(add(tx, act, &detail).await?)
 }
 
 /// What of the database does not work.

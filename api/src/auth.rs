@@ -12,14 +12,13 @@ use http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::db::clusters::slots;
 use crate::db::{clusters, join_tokens, publishers};
 use crate::error::{Error, Result};
 use crate::follow;
 use crate::nouns::clusters::ClusterState;
 use crate::nouns::join_tokens::JoinToken;
-use crate::routes::audited;
 use crate::table::Known;
 
 /// The other end of the connection.

@@ -1,6 +1,8 @@
 //! What routes take from a request beside who asks: bounded bodies, conditions, names in paths. Each says itself what is
 //! wrong with it, as a problem.
 
+mod turn;
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,8 @@ use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::front::{Room, Turn};
+use turn::Room;
+pub(crate) use turn::Turn;
 
 /// The largest body of people's routes: a cluster's values are at most 64 KiB.
 const BODY_BYTES: usize = 128 << 10;

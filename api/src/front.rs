@@ -7,7 +7,6 @@
 mod connection;
 mod connections;
 pub(crate) mod poll;
-mod turn;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +25,9 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::auth::Peer;
 use crate::error::{Error, REQUEST};
+use crate::extract::Turn;
 use connection::Sending;
 use connections::{Connections, Used};
-pub(crate) use turn::{Room, Turn};
 
 /// How often it is looked for connections that are held for nothing.
 const GLANCE: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, SEEN_COARSE_MS};
 use crate::db::clusters::slots;
 use crate::db::{self, Engine, idempotency};
 use crate::nouns::clusters::ClusterState;
@@ -21,11 +21,8 @@ use crate::{follow, pass, roots};
 const FOLLOW: Duration = Duration::from_secs(1);
 /// How often leftovers are assigned: what a failed or slow pass has left, also of another replica.
 const ASSIGN: Duration = Duration::from_secs(5);
-/// How often it is looked who was seen, and how much newer that must be than what was written.
+/// How often it is looked who was seen.
 const SEEN: Duration = Duration::from_mins(1);
-const SEEN_COARSE_MS: i64 = 600_000;
-/// How far what was written can be behind a cluster that polls.
-pub(crate) const SEEN_LAG_MS: i64 = SEEN_COARSE_MS + 60_000;
 /// How often it is looked for a newer root.
 const ROOTS: Duration = Duration::from_secs(10);
 /// How long an `Idempotency-Key` is remembered.

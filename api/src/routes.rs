@@ -37,12 +37,10 @@ pub mod whoami;
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::db::audit::{Act, add};
 use crate::db::{Write, idempotency};
 use crate::error::Result;
 use crate::{follow, pass};
@@ -115,18 +113,6 @@ async fn no_route() -> crate::error::Error {
 
 async fn no_method() -> crate::error::Error {
     crate::error::Error::no_method()
-}
-
-/// Writes an audit row.
-pub(crate) async fn audited(
-    tx: &mut Write,
-    app: &App,
-    who: &str,
-    did: (&str, &str),
-    detail: Value,
-) -> Result<()> {
-    let act = Act { who, verb: did.0, object: did.1, at: app.clock.now_ms() };
-    Ok(add(tx, act, &detail).await?)
 }
 
 /// What an `Idempotency-Key` made before, if it did.

@@ -10,13 +10,12 @@ use cdn::{ClusterId, Digest, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::auth;
 use crate::db::clusters;
 use crate::error::{Error, Result};
 use crate::follow;
 use crate::nouns::audit::API;
-use crate::routes::audited;
 use crate::table::{Ask, Polled, View};
 
 /// The route.
@@ -189,11 +188,6 @@ fn pace(setting: u64, free: usize, max: usize) -> Option<u64> {
     let seconds = if is_pressed { setting.saturating_mul(4) } else { setting };
     let (least, most) = POLL_AFTER_BOUNDS;
     (seconds != POLL_INTERVAL.as_secs()).then(|| seconds.clamp(least.as_secs(), most.as_secs()))
-}
-
-/// When to try again after a request was shed: spread, so that those who are sent away do not return together.
-pub(crate) fn shed_seconds() -> u64 {
-    5 + u64::from(cdn::secret::random::<1>()[0]) % 30
 }
 
 #[cfg(test)]

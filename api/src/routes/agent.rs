@@ -16,8 +16,8 @@ use cdn::{ClusterId, Digest, document};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{audited, commit, commit_and_assign};
-use crate::app::App;
+use super::{commit, commit_and_assign};
+use crate::app::{App, audited};
 use crate::auth::{Cluster, Joiner, Peer};
 use crate::db::clusters::{Asked, NewCluster, name_taken};
 use crate::db::{Conn, Write, clusters, join_tokens};

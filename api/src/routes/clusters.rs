@@ -19,8 +19,8 @@ pub use super::queries::ClusterQuery;
 pub use crate::nouns::clusters::{Cluster, ClusterState};
 
 use super::page::{Page, rows};
-use super::{audited, commit, commit_and_assign};
-use crate::app::App;
+use super::{commit, commit_and_assign};
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::clock::timestamp;
 use crate::db::clusters::{Changed, ClusterRow, Listed};

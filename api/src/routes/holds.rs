@@ -16,8 +16,8 @@ pub use super::queries::HoldQuery;
 pub use crate::nouns::holds::{Approval, Hold};
 
 use super::page::{Page, rows};
-use super::{audited, clusters, commit_and_assign};
-use crate::app::App;
+use super::{clusters, commit_and_assign};
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::holds::{HoldRow, Listed};
 use crate::db::{self, approvals};

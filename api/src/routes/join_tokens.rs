@@ -18,8 +18,8 @@ pub use crate::nouns::join_tokens::JoinToken;
 
 use super::clusters::check_labels;
 use super::page::{Page, PageQuery};
-use super::{audited, commit, made_before, remember};
-use crate::app::App;
+use super::{commit, made_before, remember};
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::clock::timestamp;
 use crate::db;

@@ -10,8 +10,8 @@ use cdn::wire::{Outcome, PublishStatus, Wanted};
 use http::StatusCode;
 use serde_json::json;
 
-use super::{audited, commit};
-use crate::app::App;
+use super::commit;
+use crate::app::{App, audited};
 use crate::auth::Publisher;
 use crate::db::services;
 use crate::error::{Error, Result};

@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 pub use crate::nouns::publishers::Publisher;
 
 use super::page::{Page, PageQuery};
-use super::{audited, commit, made_before, remember};
-use crate::app::App;
+use super::{commit, made_before, remember};
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db;
 use crate::error::{Error, Result};

@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 
 pub use crate::nouns::releases::Release;
 
+use super::commit_and_assign;
 use super::page::{Page, PageQuery};
 use super::services::found;
-use super::{audited, commit_and_assign};
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::auth::{Admin, Publisher};
 use crate::db::releases::NewRelease;
 use crate::db::{self, Conn, fleet, services};

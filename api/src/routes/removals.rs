@@ -15,8 +15,8 @@ pub use super::queries::RemovalQuery;
 pub use crate::nouns::removals::Removal;
 
 use super::page::{Page, rows};
-use super::{audited, clusters, commit_and_assign};
-use crate::app::App;
+use super::{clusters, commit_and_assign};
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::removals::Listed;
 use crate::db::{self, documents};

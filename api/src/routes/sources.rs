@@ -11,9 +11,9 @@ use serde_json::json;
 
 pub use crate::nouns::sources::Source;
 
+use super::commit;
 use super::page::{Page, PageQuery};
-use super::{audited, commit};
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::sources::SourceRow;
 use crate::db::{self, Conn, nat};

@@ -10,12 +10,12 @@ use serde_json::json;
 
 use super::standings::sets_with;
 use super::{DeleteQuery, Deleted, Service, ServiceKind, ServiceSpec, check, found, shown};
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::{fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
-use crate::routes::{audited, commit_and_assign};
+use crate::routes::commit_and_assign;
 
 /// What a `PUT` answers.
 pub(crate) type Put = (StatusCode, HeaderMap, Json<Service>);

@@ -9,13 +9,13 @@ use cdn::{Digest, ServiceName};
 use serde_json::json;
 
 use super::{Follow, Moved, Pin, Service, found};
-use crate::app::App;
+use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::{Conn, Write, fleet, releases, services};
 use crate::error::{Error, Result};
 use crate::extract::{Idempotency, InProject, Json as Body};
 use crate::nouns::releases::Release;
-use crate::routes::{audited, commit_and_assign, made_before, remember};
+use crate::routes::{commit_and_assign, made_before, remember};
 
 /// Goes back to the release before the one that runs, and stays there until resumed.
 #[utoipa::path(post, path = "/v1/services/{project}/{name}/undo", tag = "services", security(("admin" = [])),

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 
-use super::poll::shed_seconds;
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -43,7 +42,8 @@ impl Turn {
         Ok(())
     }
 
-    pub(super) fn end(&self) {
+    /// The request has been answered.
+    pub(crate) fn end(&self) {
         self.set(None);
     }
 
@@ -75,4 +75,9 @@ fn room(app: &App, bytes: usize) -> Result<SemaphorePermit<'_>> {
 
 fn shed() -> Error {
     Error::unavailable("The api has too much to do; try again.", shed_seconds())
+}
+
+/// When to try again after a request was shed: spread, so that those who are sent away do not return together.
+fn shed_seconds() -> u64 {
+    5 + u64::from(cdn::secret::random::<1>()[0]) % 30
 }
