@@ -355,10 +355,10 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
     String::from_utf8(cdn::json::canonical_of(value)).expect("JSON is UTF-8 text")
 }
 
-/// A count, a sequence or a time as the database holds it. None of ours comes near the end; a larger number, which only an
-/// agent can name, is the largest.
-pub(crate) fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+/// A count or a sequence as the database holds it. What does not fit is refused where it comes in; bent to fit, it would
+/// be another number, with none above it (FAULTS A3).
+pub(crate) fn int(n: u64) -> Result<i64> {
+    i64::try_from(n).map_err(|error| sqlx::Error::Encode(Box::new(error)))
 }
 
 /// The same the other way; the database holds nothing below 0.

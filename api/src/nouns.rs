@@ -9,6 +9,7 @@ pub(crate) mod join_tokens;
 pub(crate) mod publishers;
 pub(crate) mod releases;
 pub(crate) mod removals;
+pub(crate) mod seq;
 pub(crate) mod services;
 pub(crate) mod sources;
 pub(crate) mod terms;

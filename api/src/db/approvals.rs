@@ -53,6 +53,6 @@ pub(crate) async fn finish(conn: &mut Conn, cluster: &ClusterId, passed: u64, at
     let sql = "update approvals set done_at = $3
                where cluster = $1 and done_at is null and assigned_seq <= $2
                  and hold not in (select h.digest from holds h where h.cluster = $1 and h.digest is not null)";
-    let query = sqlx::query(sql).bind(cluster.as_str()).bind(super::int(passed)).bind(at);
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(super::int(passed)?).bind(at);
     Ok(query.execute(conn).await?.rows_affected() > 0)
 }

@@ -276,7 +276,7 @@ pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, cha
 pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<bool> {
     let sql = "update clusters set agent_ahead = $2, change = $3
                where id = $1 and seq <> $2 and (agent_ahead is null or agent_ahead < $2)";
-    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(change);
+    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)?).bind(change);
     Ok(query.execute(conn).await?.rows_affected() == 1)
 }
 
@@ -284,14 +284,14 @@ pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change
 pub(crate) async fn recover(
     conn: &mut Conn,
     id: &ClusterId,
-    seq: u64,
+    (seq, accepted): (u64, Option<u64>),
     now_ms: i64,
     change: i64,
 ) -> Result<()> {
-    let sql =
-        "update clusters set duplicate_since = null, ahead_accepted = coalesce(agent_ahead, ahead_accepted),
+    let sql = "update clusters set duplicate_since = null, ahead_accepted = coalesce($5, ahead_accepted),
                  agent_ahead = null, stale = 1, seq = $2, changed_at = $3, change = $4, version = version + 1
                where id = $1";
-    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)).bind(now_ms).bind(change);
-    query.execute(conn).await.map(drop)
+    let accepted = accepted.map(super::int).transpose()?;
+    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)?).bind(now_ms).bind(change);
+    query.bind(accepted).execute(conn).await.map(drop)
 }

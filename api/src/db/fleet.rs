@@ -66,7 +66,7 @@ pub(crate) async fn touch_catalog(conn: &mut Conn) -> Result<()> {
 /// Says that all clusters have been assigned by this catalog.
 pub(crate) async fn set_assigned(conn: &mut Conn, catalog: u64) -> Result<()> {
     let sql = "update fleet set assigned = $1 where one = 1 and assigned < $1";
-    sqlx::query(sql).bind(int(catalog)).execute(conn).await.map(drop)
+    sqlx::query(sql).bind(int(catalog)?).execute(conn).await.map(drop)
 }
 
 /// What every desired says beside the assignment. A change of it is a change of every desired, so every sequence
@@ -77,7 +77,7 @@ pub(crate) async fn set_terms(tx: &mut Write, terms: &str, now_ms: i64) -> Resul
         // A million rows take longer than any request may, and without them no api of this fleet would start.
         sqlx::query("set local statement_timeout = 0").execute(&mut **tx).await?;
     }
-    let (change, seq) = (tx.change(), int(tx.seq()));
+    let (change, seq) = (tx.change(), int(tx.seq())?);
     sqlx::query("update fleet set terms = $1 where one = 1").bind(terms).execute(&mut **tx).await?;
     let sql = "update clusters set seq = case when seq + 1 > $1 then seq + 1 else $1 end, changed_at = $2, change = $3
                where seq > 0 and agent_ahead is null";

@@ -44,7 +44,7 @@ pub(crate) async fn add(conn: &mut Conn, token: &JoinToken, hash: Digest) -> Res
         .bind(token.created_at.as_millisecond())
         .bind(&token.created_by)
         .bind(token.expires_at.as_millisecond())
-        .bind(int(token.max_uses))
+        .bind(int(token.max_uses)?)
         .bind(to_json(&token.labels))
         .bind(to_json(&token.projects))
         .bind(i64::from(token.approve))

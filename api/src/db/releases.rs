@@ -65,12 +65,12 @@ pub(crate) async fn add(tx: &mut Write, new: &NewRelease<'_>) -> Result<()> {
         .bind(new.digest.to_string())
         .bind(document.service.to_string())
         .bind(document.bundle.to_string())
-        .bind(int(document.seq))
-        .bind(int(document.min_seq))
+        .bind(int(document.seq)?)
+        .bind(int(document.min_seq)?)
         .bind(&document.revision.id)
         .bind(&document.revision.subject)
-        .bind(int(document.objects))
-        .bind(int(document.length))
+        .bind(int(document.objects)?)
+        .bind(int(document.length)?)
         .bind(new.envelope)
         .bind(new.at)
         .bind(new.publisher)
@@ -106,11 +106,11 @@ pub(crate) async fn envelope(conn: &mut Conn, digest: Digest) -> Result<Option<V
 pub(crate) async fn list(
     conn: &mut Conn,
     service: &ServiceName,
-    below: u64,
+    below: i64,
     limit: i64,
 ) -> Result<Vec<Release>> {
     let mut filter = Filter::new(SELECT);
-    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(below).into()]);
+    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), below.into()]);
     let rows = filter.fetch::<ReleaseRow>(conn, "r.seq desc", limit).await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
@@ -118,14 +118,14 @@ pub(crate) async fn list(
 /// The release before one of a service, of the service's own: a namesake that was deleted had others.
 pub(crate) async fn before(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Release>> {
     let mut filter = Filter::new(SELECT);
-    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(seq).into()]);
+    filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(seq)?.into()]);
     filter.and("r.registered > s.made", []);
     Ok(filter.fetch::<ReleaseRow>(conn, "r.seq desc", 1).await?.pop().map(|row| row.0))
 }
 
 /// The newest release of a service, and of whatever had its name before.
 pub(crate) async fn newest(conn: &mut Conn, service: &ServiceName) -> Result<Option<Release>> {
-    Ok(list(conn, service, u64::MAX, 1).await?.pop())
+    Ok(list(conn, service, i64::MAX, 1).await?.pop())
 }
 
 /// The lowest sequence that agents which have seen all releases of a service still accept.

@@ -16,6 +16,7 @@ use crate::db::clusters;
 use crate::error::{Error, Result};
 use crate::follow;
 use crate::nouns::audit::API;
+use crate::nouns::seq::LAST_SAID;
 use crate::table::{Ask, Polled, View};
 
 /// The route.
@@ -26,7 +27,8 @@ const POLL_AFTER_HEADER: HeaderName = HeaderName::from_static(POLL_AFTER);
 pub(crate) fn from_memory(app: &App, headers: &HeaderMap) -> Option<Response> {
     let held = headers.get(header::IF_NONE_MATCH)?;
     let credential = Digest::of(auth::bearer(headers)?.as_bytes());
-    match app.table.poll(credential, &ask(app, headers)) {
+    // What it says wrongly is told it by the longer way.
+    match app.table.poll(credential, &ask(app, headers).ok()?) {
         Polled::NotModified(_) => Some(not_modified(app, held.clone())),
         Polled::Unknown
         | Polled::Next
@@ -65,7 +67,7 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
     let missing = || Error::unauthorized("no_credential", "Send `Authorization: Bearer <token>`.");
     let token = Secret::new(auth::bearer(headers).ok_or_else(missing)?);
     let credential = token.hash();
-    let ask = ask(app, headers);
+    let ask = ask(app, headers)?;
     let mut polled = app.table.poll(credential, &ask);
     if matches!(polled, Polled::Unknown | Polled::Next) {
         auth::learn(app, &token, from).await?;
@@ -83,6 +85,8 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
         Polled::Pending => Err(auth::pending()),
         Polled::Revoked => Err(auth::revoked()),
         Polled::Duplicate(id, is_new) => Err(duplicate(app, &id, is_new).await?),
+        // One that no database can have issued is not even noted: it would be counted on from (FAULTS A3).
+        Polled::Ahead(..) if ask.held_seq > LAST_SAID => Err(no_seq()),
         Polled::Ahead(id, is_new) => Err(ahead(app, &id, is_new.then_some(ask.held_seq)).await?),
         Polled::Unassigned => Err(Error::unavailable("Its first assignment is being made.", 2)),
         Polled::Withheld => Err(Error::unavailable("What every cluster is told is being changed.", 2)),
@@ -91,14 +95,26 @@ async fn decide(app: &App, headers: &HeaderMap, from: IpAddr) -> Result<Response
     }
 }
 
-fn ask(app: &App, headers: &HeaderMap) -> Ask {
+fn ask(app: &App, headers: &HeaderMap) -> Result<Ask> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    Ask {
+    let held_seq = match headers.get(SEQ_HEADER) {
+        None => 0,
+        Some(_) => text(SEQ_HEADER).and_then(|seq| seq.parse().ok()).ok_or_else(no_seq)?,
+    };
+    Ok(Ask {
         now_ms: app.clock.now_ms(),
         start: text(START_HEADER).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0),
-        held_seq: text(SEQ_HEADER).and_then(|seq| seq.parse().ok()).unwrap_or(0),
+        held_seq,
         etag: text(header::IF_NONE_MATCH.as_str()).and_then(held),
-    }
+    })
+}
+
+fn no_seq() -> Error {
+    let detail = format!(
+        "`{SEQ_HEADER}` is none that this fleet's api can have issued; send the sequence of the document that is held, \
+         or nothing. If the agent does hold it, take its state away and let it join anew."
+    );
+    Error::malformed(detail)
 }
 
 /// The payload that an `If-None-Match` names.

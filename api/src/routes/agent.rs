@@ -41,6 +41,7 @@ const RENEW_COST: u8 = 12;
     responses(
         (status = 200, body = Object, description = "The signed document, and beside it small documents that it leads to"),
         (status = 304, description = "Nothing new"),
+        (status = 400, body = crate::routes::openapi::Problem, description = "`windlass-seq` is no sequence"),
         (status = 401, body = crate::routes::openapi::Problem),
         (status = 403, body = crate::routes::openapi::Problem, description = "`pending`: a person has to approve it first"),
         (status = 409, body = crate::routes::openapi::Problem, description = "`agent_ahead` or `duplicate_identity`"),

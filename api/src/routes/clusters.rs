@@ -28,6 +28,7 @@ use crate::db::{self, Conn, Write, documents, nat};
 use crate::desired::Extras;
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InPath, Json as Body, Query, tagged};
+use crate::nouns::seq;
 use crate::pass;
 use crate::selector::{self, Selector};
 
@@ -205,9 +206,10 @@ pub(crate) async fn recover(
     let mut tx = app.db.write().await?;
     let row = found(&mut tx, &cluster).await?.cluster;
     let now = app.clock.now_ms();
-    let seq = (row.seq.max(row.agent_ahead.unwrap_or(0)) + 1).max(tx.seq());
+    let seq = seq::recovered(row.seq, row.agent_ahead, tx.seq());
     let change = tx.change();
-    db::clusters::recover(&mut tx, &row.id, seq, now, change).await?;
+    let assigned = (seq, seq::believed(row.agent_ahead));
+    db::clusters::recover(&mut tx, &row.id, assigned, now, change).await?;
     let did = json!({"duplicate_since": row.duplicate_since, "agent_ahead": row.agent_ahead, "seq": seq});
     audited(&mut tx, &app, &admin.who, ("cluster.recover", row.id.as_str()), did).await?;
     commit_and_assign(tx, &app).await?;

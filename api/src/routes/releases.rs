@@ -134,7 +134,7 @@ pub(crate) async fn list(
     let mut conn = app.db.read().await?;
     let service = at.service()?;
     found(&mut conn, &service).await?;
-    let found = db::releases::list(&mut conn, &service, below.unwrap_or(u64::MAX), query.rows()).await?;
+    let found = db::releases::list(&mut conn, &service, below.unwrap_or(i64::MAX), query.rows()).await?;
     Ok(Json(Page::of(found, query.rows(), |release| release.seq.to_string())))
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fleet::Copied;
+use crate::agent::Agent;
+use crate::fleet::{Copied, Fleet};
 
 on_both! {
     async fn d9_two_agents_with_one_identity_are_told_nothing_until_a_person_has_chosen(fleet) {
@@ -47,6 +48,42 @@ on_both! {
         let after = agent.has_news(&fleet).await;
         assert!(after.desired.seq > ahead, "above what the agent held");
         assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("agent_ahead"), None);
+    }
+
+    /// A credential that is stolen must not take the fleet down by what its thief says, also not behind a person's word.
+    async fn a3_i9_no_sequence_that_an_agent_says_leaves_none_above_it(fleet) {
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        let mut other = fleet.join("site-2", json!({"env": "prod"})).await;
+        let before = agent.has_news(&fleet).await;
+        other.has_news(&fleet).await;
+        for seq in [u64::MAX, u64::try_from(i64::MAX).unwrap(), (1 << 53) - 1, 1 << 52] {
+            agent.held.as_mut().unwrap().desired.seq = seq;
+            agent.is_refused(&fleet, 400, "malformed").await;
+            assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("agent_ahead"), None, "{seq}");
+        }
+        let said = fleet.http.get(format!("{}/v1/desired", fleet.url)).bearer_auth(&agent.credential);
+        let said = said.header(cdn::wire::SEQ_HEADER, "18446744073709551616").send().await.unwrap();
+        assert_eq!(said.status(), 400);
+
+        let highest = (1 << 52) - 1;
+        agent.held.as_mut().unwrap().desired.seq = highest;
+        agent.is_refused(&fleet, 409, "agent_ahead").await;
+        fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
+        agent.held = Some(before);
+        assert_eq!(agent.has_news(&fleet).await.desired.seq, highest + 1);
+        agent.has_no_news(&fleet).await;
+        goes_on(&fleet, [&mut agent, &mut other]).await;
+    }
+
+    /// Noted by an api that believed everything.
+    async fn a3_i9_what_an_older_api_has_noted_is_not_counted_on_from(fleet) {
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        let mut other = fleet.join("site-2", json!({"env": "prod"})).await;
+        agent.has_news(&fleet).await;
+        other.has_news(&fleet).await;
+        fleet.sql("update clusters set agent_ahead = 9223372036854775807 where name = 'site-1'").await;
+        fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
+        goes_on(&fleet, [&mut agent, &mut other]).await;
     }
 
     /// Whatever happens before a person has looked: other origins, the release that the database lacks, and another one.
@@ -126,5 +163,15 @@ on_both! {
         assert_eq!(wanted["services"][0]["source"], later);
         // Who writes is told at once.
         fleet.put("/v1/sources/default/later", later).await.refused(422, "invalid_body");
+    }
+}
+
+/// What is published comes to both, and also when all are told something else, as by an api that is started anew.
+async fn goes_on(fleet: &Fleet, agents: [&mut Agent; 2]) {
+    fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+    let publisher = fleet.publisher("ci", "default").await;
+    let release = fleet.publish(&publisher, "default/web", 1).await;
+    for agent in agents {
+        assert_eq!(agent.has_news(fleet).await.release("default/web"), Some(release));
     }
 }

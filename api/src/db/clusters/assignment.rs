@@ -95,12 +95,12 @@ pub(crate) async fn write(tx: &mut Write, all: &[NewAssignment], now_ms: i64) ->
                 .bind(one.id.as_str())
                 .bind(one.read_at_change)
                 .bind(one.set.digest.to_string())
-                .bind(int(one.set.length))
+                .bind(int(one.set.length)?)
                 .bind(one.values.map(|values| values.digest.to_string()))
-                .bind(one.values.map(|values| int(values.length)))
+                .bind(one.values.map(|values| int(values.length)).transpose()?)
                 .bind(one.extras.as_str());
         }
-        let done = query.bind(now_ms).bind(tx.change()).bind(int(tx.seq())).execute(&mut **tx).await?;
+        let done = query.bind(now_ms).bind(tx.change()).bind(int(tx.seq())?).execute(&mut **tx).await?;
         written += usize::try_from(done.rows_affected()).unwrap_or(0);
     }
     Ok(written)
