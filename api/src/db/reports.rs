@@ -38,7 +38,7 @@ pub(crate) async fn put(
 }
 
 /// The number of a cluster's last report; 0 where it has none, or is gone.
-async fn number_of(conn: &mut Conn, cluster: &ClusterId) -> Result<u64> {
+pub(crate) async fn number_of(conn: &mut Conn, cluster: &ClusterId) -> Result<u64> {
     let sql = "select reported_number from clusters where id = $1";
     let row: Option<(i64,)> = sqlx::query_as(sql).bind(cluster.as_str()).fetch_optional(conn).await?;
     Ok(row.map_or(0, |row| nat(row.0)))

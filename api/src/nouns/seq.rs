@@ -19,9 +19,30 @@ pub(crate) fn believed(said: Option<u64>) -> Option<u64> {
     said.filter(|seq| *seq <= LAST_SAID)
 }
 
+/// Whether a report may have this number behind one with that: a clock that was ahead once is counted on from, and so is
+/// a number that was forged, so that neither silences what the cluster says later.
+pub(crate) fn may_follow(number: u64, last: u64) -> bool {
+    number <= LAST_SAID.max(last.saturating_add(STEP))
+}
+
+/// How far a report's number may leap beyond [`LAST_SAID`]: agents that are told a higher number go on by one.
+const STEP: u64 = 1_000;
+
 #[cfg(test)]
 mod tests {
-    use super::{LAST, LAST_SAID, recovered};
+    use super::{LAST, LAST_SAID, may_follow, recovered};
+
+    #[test]
+    fn d8_h7_behind_every_number_that_is_taken_there_is_another_one() {
+        for last in [0, 1_800_000_000_000, 4_000_000_000_000, LAST_SAID, LAST_SAID + 7] {
+            assert!(may_follow(last + 1, last), "{last}");
+        }
+        assert!(may_follow(4_000_000_000_000, 1_800_000_000_000), "a clock that is ahead");
+        assert!(!may_follow(LAST_SAID + 1, 0));
+        for number in [LAST, 1 << 63, u64::MAX] {
+            assert!(!may_follow(number, LAST_SAID), "{number}");
+        }
+    }
 
     #[test]
     fn a3_whatever_an_agent_says_a_recovered_cluster_can_be_assigned_for_ever() {

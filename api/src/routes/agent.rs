@@ -20,11 +20,12 @@ use super::{commit, commit_and_assign};
 use crate::app::{App, audited};
 use crate::auth::{Cluster, Joiner, Peer};
 use crate::db::clusters::{Asked, NewCluster, name_taken};
-use crate::db::{Conn, Write, clusters, join_tokens};
+use crate::db::{Conn, Write, clusters, join_tokens, reports};
 use crate::error::{Error, Result};
 use crate::extract::Raw;
 use crate::front::poll;
 use crate::nouns::clusters::ClusterState;
+use crate::nouns::seq;
 
 const JOIN_BYTES: usize = 4 << 10;
 /// What a report and a renewal cost of a cluster's allowance in a minute.
@@ -72,10 +73,26 @@ pub(crate) async fn report(
         Ordering::Equal => Ok(StatusCode::NO_CONTENT),
         Ordering::Greater => {
             cluster.spend(&app, REPORT_COST)?;
+            check_numbers(&app, &cluster, &report).await?;
             app.reports.add(cluster.id, report, bytes.len()).await?;
             Ok(StatusCode::NO_CONTENT)
         }
     }
+}
+
+/// No number of a report may leave none above it: the cluster's later reports would all be outdated (FAULTS A3).
+async fn check_numbers(app: &App, cluster: &Cluster, report: &Report) -> Result<()> {
+    let mut may_follow = seq::may_follow(report.number, cluster.known.reported);
+    if !may_follow {
+        // Another replica may have taken, and told, a higher one.
+        let last = reports::number_of(&mut *app.db.read().await?, &cluster.id).await?;
+        may_follow = seq::may_follow(report.number, last);
+    }
+    if may_follow && report.seq.max(report.passed) <= seq::LAST {
+        return Ok(());
+    }
+    let detail = "Its number or its sequence is none that an agent comes to; look at the clock of its machine.";
+    Err(Error::invalid("invalid_report", detail))
 }
 
 /// A new cluster joins: it gets an id and a credential of its own.

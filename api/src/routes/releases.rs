@@ -25,6 +25,7 @@ use crate::db::releases::NewRelease;
 use crate::db::{self, Conn, fleet, services};
 use crate::error::{Error, Result};
 use crate::extract::{InPath, InProject, Query, Raw};
+use crate::nouns::seq::LAST;
 
 const ENVELOPE_BYTES: usize = <Document as cdn::document::Document>::MAX_BYTES;
 
@@ -98,6 +99,11 @@ fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Do
     if *document.service.project() != publisher.project {
         let detail = format!("This credential publishes for project {}.", publisher.project);
         return Err(Error::forbidden("wrong_project", detail));
+    }
+    // What is above the last sequence would be the newest for ever; counts have their columns' bound (FAULTS A3).
+    let Document { seq, objects, length, .. } = document;
+    if seq.max(objects).max(length) > LAST {
+        return Err(refused(format!("it says a number above {LAST}, which is the last that is read here")));
     }
     let trust = app.signer.trust();
     Verified::check(&trust, &document.service, bytes, &MinSeqs::default())

@@ -1,5 +1,6 @@
 //! Bodies that nobody should send, and what the database keeps of what was acknowledged.
 
+use cdn::document::Report;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -75,6 +76,43 @@ on_both! {
         agent.send(&fleet, &second).await.ok();
         let cluster = fleet.get("/v1/clusters/site-1").await.ok();
         assert_eq!((&cluster["agent"], &cluster["report"]["number"]), (&json!("0.1.0"), &json!(2)));
+    }
+
+    async fn a3_d8_no_number_of_a_report_silences_those_after_it(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        agent.has_news(&fleet).await;
+        let far = agent.report();
+        for number in [u64::MAX, 1 << 63, (1 << 53) - 1, 1 << 52] {
+            let said = Report { number, ..far.clone() };
+            agent.send(&fleet, &said).await.refused(422, "invalid_report");
+        }
+        for said in [Report { seq: 1 << 53, ..far.clone() }, Report { passed: u64::MAX, ..far.clone() }] {
+            agent.send(&fleet, &said).await.refused(422, "invalid_report");
+        }
+        // A clock that was ahead, and the highest that can be said: each is told, and the next one goes on from it.
+        for number in [4_000_000_000_000, (1 << 52) - 1] {
+            agent.send(&fleet, &Report { number, ..far.clone() }).await.ok();
+            let problem = agent.send(&fleet, &far).await.refused(409, "report_outdated");
+            assert_eq!(problem["number"], number);
+            agent.send(&fleet, &Report { number: number + 1, ..far.clone() }).await.ok();
+            let cluster = fleet.get("/v1/clusters/site-1").await.ok();
+            assert_eq!(cluster["report"]["number"], number + 1);
+        }
+    }
+
+    async fn a3_a_release_beyond_the_last_sequence_is_refused(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        for (seq, min_seq) in [(u64::MAX, 0), (1 << 63, 1 << 63), (1 << 53, 1)] {
+            let envelope = fleet.withdrawing("default/web", seq, min_seq);
+            fleet.register(&publisher, envelope).await.refused(422, "release_refused");
+        }
+        let last = fleet.publish(&publisher, "default/web", (1 << 53) - 1).await;
+        let path = "/v1/services/default/web";
+        assert_eq!(fleet.get(path).await.ok()["latest"], json!(last));
+        let listed = fleet.get(&format!("{path}/releases")).await.ok();
+        assert_eq!(listed["items"][0]["digest"], json!(last), "what is the latest is listed");
+        fleet.get(&format!("{path}/releases?cursor=18446744073709551615")).await.refused(400, "malformed");
     }
 
     async fn a_report_or_a_join_with_control_characters_is_refused(fleet) {
