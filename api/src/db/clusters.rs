@@ -272,12 +272,18 @@ pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, cha
     Ok(done.rows_affected() == 1)
 }
 
-/// Notes that the agent holds a sequence that this database never issued; `false` if that or a higher one is noted.
+/// Notes the highest sequence that the agent holds and that this database never issued; `true` if none was noted before.
 pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<bool> {
-    let sql = "update clusters set agent_ahead = $2, change = $3
-               where id = $1 and seq <> $2 and (agent_ahead is null or agent_ahead < $2)";
-    let query = sqlx::query(sql).bind(id.as_str()).bind(super::int(seq)?).bind(change);
-    Ok(query.execute(conn).await?.rows_affected() == 1)
+    let first = "update clusters set agent_ahead = $2, change = $3
+                 where id = $1 and seq <> $2 and agent_ahead is null";
+    let higher = "update clusters set agent_ahead = $2, change = $3 where id = $1 and seq <> $2 and agent_ahead < $2";
+    let seq = super::int(seq)?;
+    let done = sqlx::query(first).bind(id.as_str()).bind(seq).bind(change).execute(&mut *conn).await?;
+    if done.rows_affected() == 1 {
+        return Ok(true);
+    }
+    sqlx::query(higher).bind(id.as_str()).bind(seq).bind(change).execute(conn).await?;
+    Ok(false)
 }
 
 /// A person's word that this database counts: marks are taken away, and the sequence lies above what the agent holds.

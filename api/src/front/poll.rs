@@ -21,6 +21,8 @@ use crate::table::{Ask, Polled, View};
 
 /// The route.
 pub(crate) const PATH: &str = "/v1/desired";
+/// What noting that an agent is ahead costs of its cluster's allowance in a minute.
+const AHEAD_COST: u8 = 12;
 const POLL_AFTER_HEADER: HeaderName = HeaderName::from_static(POLL_AFTER);
 
 /// The answer to a poll without news, and none for every other poll.
@@ -171,11 +173,13 @@ async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
 
 /// The database is older than the fleet: a restored backup must not roll it back by itself.
 async fn ahead(app: &App, id: &ClusterId, new_seq: Option<u64>) -> Result<Error> {
-    if let Some(held_seq) = new_seq {
-        tracing::warn!(cluster = %id, held_seq, "an agent holds an assignment that this database never made");
+    // A higher one each time costs of the cluster's allowance, and leaves one row for a person to see (FAULTS H7).
+    let may_write = |_: &u64| app.table.spend(id, AHEAD_COST, app.clock.now_ms());
+    if let Some(held_seq) = new_seq.filter(may_write) {
         let mut tx = app.db.write().await?;
         let change = tx.change();
         if clusters::mark_ahead(&mut tx, id, held_seq, change).await? {
+            tracing::warn!(cluster = %id, held_seq, "an agent holds an assignment that this database never made");
             let detail = json!({"agent_ahead": held_seq});
             audited(&mut tx, app, API, ("cluster.ahead", id.as_str()), detail).await?;
         }

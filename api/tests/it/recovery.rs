@@ -75,6 +75,22 @@ on_both! {
         goes_on(&fleet, [&mut agent, &mut other]).await;
     }
 
+    async fn h7_an_agent_that_says_it_is_further_ahead_each_time_writes_little(fleet) {
+        let mut agent = fleet.join("site-1", json!({})).await;
+        let before = agent.has_news(&fleet).await.desired.seq;
+        for n in 1..=50 {
+            agent.held.as_mut().unwrap().desired.seq = before + n;
+            agent.is_refused(&fleet, 409, "agent_ahead").await;
+        }
+        let noted = async || fleet.get("/v1/clusters/site-1").await.ok()["agent_ahead"].clone();
+        assert_eq!(noted().await, json!(before + 10), "ten in a minute are written");
+        let audit = fleet.get("/v1/audit?limit=1000").await.ok().to_string();
+        assert_eq!(audit.matches("cluster.ahead").count(), 1);
+        fleet.clock.advance(Duration::from_mins(1));
+        agent.is_refused(&fleet, 409, "agent_ahead").await;
+        assert_eq!(noted().await, json!(before + 50), "what it holds is still noted in the end");
+    }
+
     /// Noted by an api that believed everything.
     async fn a3_i9_what_an_older_api_has_noted_is_not_counted_on_from(fleet) {
         let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
