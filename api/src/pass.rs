@@ -168,9 +168,12 @@ async fn write(app: &App, page: &Page, decided: &Assignments) -> db::Result<Writ
     let written = assignment::write(&mut tx, &changed, now).await?;
     let confirmed = assignment::confirm(&mut tx, &same).await?;
     approvals::note_assigned(&mut tx).await?;
+    let change = tx.change();
+    let is_whole = written == changed.len() && confirmed == same.len();
+    let assigned: Vec<_> = changed.into_iter().map(|new| (new.id, change)).chain(same).collect();
+    removals::note_assigned(&mut tx, &assigned).await?;
     tx.commit().await?;
     tracing::debug!(changed = written, of = decided.clusters.len(), "assigned");
-    let is_whole = written == changed.len() && confirmed == same.len();
     Ok(if is_whole { Written::Whole } else { Written::Partly })
 }
 
@@ -208,7 +211,7 @@ async fn write_removals(tx: &mut Write, page: &Page, decided: &Assignments, now:
             removals::add(tx, &new).await?;
         }
         for service in &assignment.withdrawn {
-            removals::finish(tx, cluster, service, now).await?;
+            removals::withdraw(tx, cluster, service, now).await?;
         }
     }
     Ok(())

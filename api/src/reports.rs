@@ -192,7 +192,7 @@ async fn write(app: &App, batch: &[Queued]) -> db::Result<Written> {
         }
         let mut ended = approvals::finish(&mut tx, cluster, report.passed, now).await?;
         for service in &report.removed {
-            ended |= removals::finish(&mut tx, cluster, service, now).await?;
+            ended |= removals::finish(&mut tx, (cluster, service), report.passed, now).await?;
         }
         if ended {
             clusters::touch(&mut tx, cluster, change).await?;

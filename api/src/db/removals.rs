@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::filter::Filter;
-use super::{BATCH, Conn, Result, nat, of_word, text, word};
+use super::{BATCH, Conn, Result, int, nat, of_word, rows, text, word};
 use crate::clock::timestamp;
 use crate::id;
 use crate::nouns::removals::Removal;
@@ -42,13 +42,18 @@ pub(crate) struct NewRemoval<'a> {
     pub(crate) at: i64,
 }
 
+/// What becomes of one that is open already: with another mode it is carried by a sequence that is still to come.
+const AGAIN: &str = "mode = excluded.mode,
+  assigned_seq = case when removals.mode = excluded.mode then removals.assigned_seq else null end";
+
 /// Writes it down; one that is open already gets the new mode.
 pub(crate) async fn add(conn: &mut Conn, new: &NewRemoval<'_>) -> Result<String> {
-    let sql = "insert into removals (id, cluster, service, mode, created_at, created_by)
+    let sql = format!(
+        "insert into removals (id, cluster, service, mode, created_at, created_by)
                values ($1, $2, $3, $4, $5, $6)
-               on conflict (cluster, service) where done_at is null do update set mode = excluded.mode
-               returning id";
-    let row: (String,) = sqlx::query_as(sql)
+               on conflict (cluster, service) where done_at is null do update set {AGAIN} returning id"
+    );
+    let row: (String,) = sqlx::query_as(AssertSqlSafe(sql))
         .bind(id::new("rm", new.at))
         .bind(new.cluster.as_str())
         .bind(new.service.to_string())
@@ -88,7 +93,7 @@ async fn add_where(conn: &mut Conn, new: &Everywhere<'_>, which: &str, sets: &[D
     let sql = format!(
         "insert into removals (id, cluster, service, mode, created_at, created_by)
          select $1 || substr(c.id, 4), c.id, $2, $3, $4, $5 from clusters c where c.state <> $6 and {which}
-         on conflict (cluster, service) where done_at is null do update set mode = excluded.mode"
+         on conflict (cluster, service) where done_at is null do update set {AGAIN}"
     );
     let mut query = sqlx::query(AssertSqlSafe(sql))
         .persistent(false)
@@ -150,14 +155,46 @@ pub(crate) async fn open(
     rows.iter().map(wire).collect()
 }
 
-/// Ends an open one; `false` if there is none.
+/// Notes the first sequence that carries each: that of the clusters whose rows these are, as assigned at this change.
+pub(crate) async fn note_assigned(conn: &mut Conn, assigned: &[(ClusterId, i64)]) -> Result<()> {
+    for part in assigned.chunks(BATCH) {
+        let sql = format!(
+            "update removals set assigned_seq = (select c.seq from clusters c where c.id = removals.cluster)
+             where assigned_seq is null and done_at is null and cluster in
+               (select c.id from clusters c join (values {}) as v on c.id = v.column1 and c.change = v.column2)",
+            rows(part.len(), 2)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for (id, change) in part {
+            query = query.bind(id.as_str()).bind(*change);
+        }
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Ends an open one whose cluster reports it done by a pass of its sequence; `false` if there is none. A removal that was
+/// made behind that pass is another one.
 pub(crate) async fn finish(
+    conn: &mut Conn,
+    (cluster, service): (&ClusterId, &ServiceName),
+    passed: u64,
+    at: i64,
+) -> Result<bool> {
+    let sql = "update removals set done_at = $4
+               where cluster = $1 and service = $2 and done_at is null and assigned_seq <= $3";
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(service.to_string()).bind(int(passed)?).bind(at);
+    Ok(query.execute(conn).await?.rows_affected() > 0)
+}
+
+/// Ends an open one whose service is assigned again.
+pub(crate) async fn withdraw(
     conn: &mut Conn,
     cluster: &ClusterId,
     service: &ServiceName,
     at: i64,
-) -> Result<bool> {
+) -> Result<()> {
     let sql = "update removals set done_at = $3 where cluster = $1 and service = $2 and done_at is null";
     let query = sqlx::query(sql).bind(cluster.as_str()).bind(service.to_string()).bind(at);
-    Ok(query.execute(conn).await?.rows_affected() > 0)
+    query.execute(conn).await.map(drop)
 }

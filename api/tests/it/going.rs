@@ -1,7 +1,7 @@
 //! How services go: only by a removal, until it is reported done. And how holds are approved.
 
 use cdn::Digest;
-use cdn::document::{Hold, HoldReason, RemovalMode};
+use cdn::document::{Hold, HoldReason, RemovalMode, Report};
 use reqwest::Method;
 use serde_json::json;
 
@@ -46,6 +46,34 @@ on_both! {
         assert!(after.desired.removals.is_empty() && after.desired.seq > held.desired.seq);
         let done = fleet.get("/v1/removals?done=true").await.ok();
         assert!(done["items"][0]["done_at"].is_string(), "{done}");
+    }
+
+    /// A report of a pass before the removal knows nothing of it, whatever it says is gone.
+    async fn l6_a_removal_ends_by_no_report_of_a_pass_before_it(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        let early = Report { removed: vec!["default/web".parse().unwrap()], ..agent.report() };
+        relabel(&fleet, json!({"env": "test"})).await;
+        let removal = json!({"cluster": "site-1", "service": "default/web", "mode": "orphan"});
+        fleet.post("/v1/removals", removal).await.ok();
+        agent.send(&fleet, &early).await.ok();
+        let open = async || fleet.get("/v1/removals").await.ok()["items"].as_array().unwrap().len();
+        assert_eq!(open().await, 1, "it is still open");
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.desired.removals[0].mode, RemovalMode::Orphan);
+
+        let early = Report { removed: early.removed, ..agent.report() };
+        agent.send(&fleet, &Report { passed: 0, ..early.clone() }).await.ok();
+        let other = json!({"cluster": "site-1", "service": "default/web", "mode": "delete"});
+        fleet.post("/v1/removals", other).await.ok();
+        let early = Report { number: early.number + 1, ..early };
+        agent.send(&fleet, &early).await.ok();
+        assert_eq!(open().await, 1, "another mode is another removal");
+        let held = agent.has_news(&fleet).await;
+        assert_eq!(held.desired.removals[0].mode, RemovalMode::Delete);
+
+        let late = Report { number: early.number + 1, passed: held.desired.seq, ..early };
+        agent.send(&fleet, &late).await.ok();
+        assert!(wait_for_news(&fleet, &mut agent).await.desired.removals.is_empty());
     }
 
     async fn l6_a_label_that_changes_removes_nothing_unless_the_service_says_so(fleet) {
