@@ -47,6 +47,9 @@ pub(crate) struct ApproveHold {
     /// The hold's digest, or its first digits
     #[arg(value_name = "DIGEST")]
     digest: String,
+    /// The cluster that is meant, where several report this digest
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
     /// An approver's key, where root lists approvers; may be given several times
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
@@ -99,7 +102,7 @@ impl ClusterName {
 impl ApproveHold {
     async fn run(self, session: &Session) -> Result<Exit> {
         let server = session.server()?;
-        let hold = find_hold(&server, &self.digest).await?;
+        let hold = find_hold(&server, &self.digest, self.cluster.as_deref()).await?;
         let digest = hold.hold.digest.context("a hold is found by its digest")?;
         let sign = |path: &PathBuf| {
             let key = SigningKey::from_text(&session::secret(path)?)
@@ -110,7 +113,8 @@ impl ApproveHold {
         session.out.hint(&effect(&hold));
         session.confirm(&format!("Let cluster {} do this, once?", hold.cluster_name)).await?;
         let path = format!("/v1/holds/{}/approve", escaped(&digest.to_string()));
-        let body = Body { signatures };
+        // What was shown is what is approved.
+        let body = Body { signatures, cluster: Some(hold.cluster.to_string()) };
         let approval: Approval = server.change(Method::POST, &path, Some(&body), Terms::default()).await?;
         session.out.line(&format!("hold/{} approved by {}", approval.hold, approval.approved_by))?;
         Ok(Exit::Ok)

@@ -3,15 +3,18 @@
 mod cluster;
 mod page;
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
 use api::routes::clusters::Cluster;
 use api::routes::holds::Hold;
 use api::routes::releases::{Release, ReleaseDetail};
 use api::routes::services::{Follow, Service};
+use cdn::Digest;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::get::{self, nouns};
 use crate::output::{Format, FormatArg};
 use crate::server::{Query, Server};
@@ -80,7 +83,7 @@ impl Describe {
                 (of_release(&detail), serde_json::to_value(&detail)?, name)
             }
             Described::Hold => {
-                let hold = find_hold(&server, &self.name).await?;
+                let hold = find_hold(&server, &self.name, None).await?;
                 let name = nouns::Row::name(&hold);
                 (of_hold(&hold), serde_json::to_value(&hold)?, name)
             }
@@ -103,16 +106,34 @@ async fn holds_of(server: &Server, cluster: &Cluster) -> Result<Vec<Hold>> {
     server.list("/v1/holds", &Query::default().add("cluster", Some(cluster.id.as_str()))).await
 }
 
-/// A hold that can be approved, by its digest or the digest's first digits.
-pub(crate) async fn find_hold(server: &Server, name: &str) -> Result<Hold> {
+/// A hold that can be approved, by its digest or the digest's first digits: of this cluster, or of the only one that
+/// reports it.
+pub(crate) async fn find_hold(server: &Server, name: &str, cluster: Option<&str>) -> Result<Hold> {
     let name = name.strip_prefix("hold/").unwrap_or(name);
-    let holds: Vec<Hold> = server.list("/v1/holds", &Query::default()).await?;
+    let holds: Vec<Hold> = server.list("/v1/holds", &Query::default().add("cluster", cluster)).await?;
+    let mut each: BTreeMap<Digest, BTreeMap<String, Hold>> = BTreeMap::new();
+    for hold in holds {
+        if let Some(digest) = hold.hold.digest {
+            each.entry(digest).or_default().entry(hold.cluster_name.clone()).or_insert(hold);
+        }
+    }
     let lacking = Lacking {
         none: format!("there is no hold `{name}` that could be approved"),
         several: format!("`{name}` is not one hold"),
         next: "see them all with `windlass get holds -o wide`",
     };
-    by_digits(name, holds, |hold| hold.hold.digest, lacking)
+    let (digest, mut reporting) = by_digits(name, each, |(digest, _)| Some(*digest), lacking)?;
+    if reporting.len() > 1 {
+        let names: Vec<String> = reporting.into_keys().collect();
+        return Err(Failure::new(Exit::Usage, format!("several clusters report the hold {}", digest.short()))
+            .why(format!("it can be one's alone: {}", names.join(", ")))
+            .next(format!(
+                "look at each with `windlass describe cluster NAME`, then `windlass approve hold {} --cluster NAME`",
+                digest.short()
+            ))
+            .into());
+    }
+    reporting.pop_first().map(|(_, hold)| hold).context("a digest is there by a hold that has it")
 }
 
 fn of_service(service: &Service, releases: &[Release]) -> Page {

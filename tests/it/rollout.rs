@@ -90,6 +90,26 @@ async fn a_hold_is_described_and_approved_by_its_first_digits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn d1_a_hold_that_several_clusters_report_is_approved_for_the_one_that_is_named() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    let hold = crate::fleet::hold("nine of ten objects would go");
+    let digits = hold.digest.unwrap().short();
+    for name in ["site-1", "site-2"] {
+        let joined = fleet.join(name, " --label env=test").await;
+        fleet.report(&joined.credential, vec![hold.clone()]).await;
+    }
+    let line = format!("approve hold {digits}");
+    let next = format!("windlass {line} --cluster NAME");
+    user.run(&format!("{line} --yes")).await.fails(2, &["several clusters", "site-1, site-2", &next]);
+    user.run(&format!("{line} --cluster site-2")).await.fails(2, &["PruneBudget at site-2"]);
+    user.run(&format!("{line} --cluster site-2 --yes")).await.ok();
+    let holds = user.run("get holds").await.ok();
+    assert_eq!(holds.matches("approved").count(), 1, "{holds}");
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_deleted_only_with_a_mode_and_a_yes() {
     let fleet = Fleet::start().await;
     let user = &fleet.user;

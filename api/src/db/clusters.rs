@@ -276,7 +276,8 @@ pub(crate) async fn mark_duplicate(conn: &mut Conn, id: &ClusterId, at: i64, cha
 pub(crate) async fn mark_ahead(conn: &mut Conn, id: &ClusterId, seq: u64, change: i64) -> Result<bool> {
     let first = "update clusters set agent_ahead = $2, change = $3
                  where id = $1 and seq <> $2 and agent_ahead is null";
-    let higher = "update clusters set agent_ahead = $2, change = $3 where id = $1 and seq <> $2 and agent_ahead < $2";
+    let higher =
+        "update clusters set agent_ahead = $2, change = $3 where id = $1 and seq <> $2 and agent_ahead < $2";
     let seq = super::int(seq)?;
     let done = sqlx::query(first).bind(id.as_str()).bind(seq).bind(change).execute(&mut *conn).await?;
     if done.rows_affected() == 1 {

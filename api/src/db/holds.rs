@@ -59,9 +59,23 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Hol
     filter.fetch(conn, "h.cluster, h.place", listed.limit).await
 }
 
-/// The hold with this digest: at most one cluster has it, since the cluster is part of the digest.
-pub(crate) async fn of_digest(conn: &mut Conn, digest: Digest) -> Result<Option<Hold>> {
+/// The clusters that report this digest, by name; at most so many. Honest ones share none, since the cluster is part of
+/// what it is made of; but any may repeat another's.
+pub(crate) async fn reporting(
+    conn: &mut Conn,
+    digest: Digest,
+    limit: i64,
+) -> Result<Vec<(ClusterId, String)>> {
+    let sql = "select c.id, c.name from clusters c where c.id in (select h.cluster from holds h where h.digest = $1)
+               order by c.name limit $2";
+    let query = sqlx::query_as(sql).bind(digest.to_string()).bind(limit);
+    let rows: Vec<(String, String)> = query.fetch_all(conn).await?;
+    rows.into_iter().map(|(id, name)| Ok((text(&id)?, name))).collect()
+}
+
+/// The hold with this digest, as a cluster reports it.
+pub(crate) async fn of_digest(conn: &mut Conn, digest: Digest, cluster: &ClusterId) -> Result<Option<Hold>> {
     let mut filter = Filter::new(SELECT);
-    filter.and("h.digest = ?", [digest.to_string().into()]);
+    filter.and("h.digest = ? and h.cluster = ?", [digest.to_string().into(), cluster.as_str().into()]);
     Ok(filter.fetch::<HoldRow>(conn, "h.cluster, h.place", 1).await?.pop().map(|row| row.hold))
 }

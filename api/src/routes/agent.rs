@@ -91,7 +91,8 @@ async fn check_numbers(app: &App, cluster: &Cluster, report: &Report) -> Result<
     if may_follow && report.seq.max(report.passed) <= seq::LAST {
         return Ok(());
     }
-    let detail = "Its number or its sequence is none that an agent comes to; look at the clock of its machine.";
+    let detail =
+        "Its number or its sequence is none that an agent comes to; look at the clock of its machine.";
     Err(Error::invalid("invalid_report", detail))
 }
 

@@ -20,11 +20,12 @@ use super::{clusters, commit_and_assign};
 use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::holds::{HoldRow, Listed};
-use crate::db::{self, approvals};
+use crate::db::{self, Conn, approvals};
 use crate::error::{Error, Result};
 use crate::extract::{InPath, Json as Body, Query};
 
-/// `POST /v1/holds/{digest}/approve`. An empty body is enough where root lists no approvers.
+/// `POST /v1/holds/{digest}/approve`. An empty body is enough where root lists no approvers and one cluster alone reports
+/// the digest.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
@@ -32,7 +33,13 @@ pub struct Approve {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     pub signatures: Vec<Signature>,
+    /// The cluster that is meant, by name or id; needed where several report this digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
+
+/// How many of the clusters that report one digest are named.
+const NAMED: i64 = 16;
 
 /// The holds of all clusters' last reports.
 #[utoipa::path(get, path = "/v1/holds", tag = "holds", security(("admin" = [])), params(HoldQuery),
@@ -70,6 +77,7 @@ fn behind(cursor: &str) -> Result<(ClusterId, i64)> {
 #[utoipa::path(post, path = "/v1/holds/{digest}/approve", tag = "holds", security(("admin" = [])),
     params(("digest" = String, Path)), request_body = Approve,
     responses((status = 200, body = Approval), (status = 404, body = crate::routes::openapi::Problem),
+        (status = 409, body = crate::routes::openapi::Problem, description = "`several_clusters` report it: name one"),
         (status = 422, body = crate::routes::openapi::Problem)))]
 pub(crate) async fn approve(
     admin: Admin,
@@ -83,10 +91,7 @@ pub(crate) async fn approve(
     let wire = document::Approval { hold: digest, signatures: approve.signatures };
     check_signed(&app.signer.trust().root().roles, &wire)?;
     let mut tx = app.db.write().await?;
-    let missing = || {
-        Error::not_found("No cluster reports such a hold now; it may be resolved, or be another one by now.")
-    };
-    let held = db::holds::of_digest(&mut tx, digest).await?.ok_or_else(missing)?;
+    let held = meant(&mut tx, digest, approve.cluster.as_deref()).await?;
     let approval = Approval {
         hold: digest,
         cluster: held.cluster,
@@ -102,6 +107,33 @@ pub(crate) async fn approve(
     audited(&mut tx, &app, &admin.who, ("hold.approve", &digest.to_string()), detail).await?;
     commit_and_assign(tx, &app).await?;
     Ok(Json(approval))
+}
+
+/// The hold of the cluster that is named. Without a name it is the only one that reports the digest: a cluster that repeats
+/// another's must not take that one's yes.
+async fn meant(conn: &mut Conn, digest: Digest, cluster: Option<&str>) -> Result<Hold> {
+    let missing =
+        || Error::not_found("No such hold is reported now; it may be resolved, or be another one by now.");
+    let cluster = if let Some(cluster) = cluster {
+        clusters::found(conn, cluster).await?.cluster.id
+    } else {
+        let mut all = db::holds::reporting(conn, digest, NAMED).await?;
+        if all.len() > 1 {
+            return Err(several(digest, &all));
+        }
+        all.pop().ok_or_else(missing)?.0
+    };
+    db::holds::of_digest(conn, digest, &cluster).await?.ok_or_else(missing)
+}
+
+fn several(digest: Digest, all: &[(ClusterId, String)]) -> Error {
+    let names: Vec<_> = all.iter().map(|(_, name)| name.as_str()).collect();
+    let detail = format!(
+        "Several clusters report this hold, and it can be one's alone: {}. Look at each, then name the one that is \
+         meant: `windlass approve hold {digest} --cluster NAME`.",
+        names.join(", ")
+    );
+    Error::conflict("several_clusters", detail)
 }
 
 /// Where root lists approvers, agents act on nothing that these have not signed. A yes replaces the one before, so one

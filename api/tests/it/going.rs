@@ -21,6 +21,17 @@ async fn running(fleet: &Fleet, options: serde_json::Value) -> Agent {
     agent
 }
 
+fn hold(digest: Digest) -> Hold {
+    Hold {
+        reason: HoldReason::PruneBudget,
+        service: Some("default/web".parse().unwrap()),
+        object: None,
+        message: "40 of 50 objects would go".to_owned(),
+        since: start_time(),
+        digest: Some(digest),
+    }
+}
+
 async fn relabel(fleet: &Fleet, labels: serde_json::Value) {
     let body = json!({"labels": labels});
     fleet.send(Method::PATCH, "/v1/clusters/site-1", &fleet.admin, Some(body)).await.ok();
@@ -104,14 +115,7 @@ on_both! {
     async fn a_hold_is_approved_by_its_digest_and_the_approval_goes_when_it_is_used(fleet) {
         let mut agent = running(&fleet, json!({})).await;
         let digest = Digest::of(b"exactly these objects");
-        let hold = Hold {
-            reason: HoldReason::PruneBudget,
-            service: Some("default/web".parse().unwrap()),
-            object: None,
-            message: "40 of 50 objects would go".to_owned(),
-            since: start_time(),
-            digest: Some(digest),
-        };
+        let hold = hold(digest);
         fleet.post(&format!("/v1/holds/{digest}/approve"), json!({})).await.refused(404, "not_found");
         agent.reports(&fleet, &[], vec![hold.clone()]).await;
         let holds = fleet.get("/v1/holds?reason=PruneBudget").await.ok();
@@ -125,7 +129,7 @@ on_both! {
         agent.reports(&fleet, &[], vec![hold]).await;
         agent.has_no_news(&fleet).await;
         // No pass could be made: its report knows nothing of the hold.
-        let failed = cdn::document::Report { passed: 0, ..agent.report() };
+        let failed = Report { passed: 0, ..agent.report() };
         agent.send(&fleet, &failed).await.ok();
         for env in ["test", "prod"] {
             relabel(&fleet, json!({"env": env})).await;
@@ -133,6 +137,31 @@ on_both! {
         }
         agent.reports(&fleet, &[], Vec::new()).await;
         assert!(wait_for_news(&fleet, &mut agent).await.desired.approvals.is_empty());
+    }
+
+    /// Any cluster may repeat what another one holds: the yes is not its to take.
+    async fn d1_a_yes_goes_to_the_cluster_that_is_named_where_several_report_a_hold(fleet) {
+        let mut all = [fleet.join("site-1", json!({})).await, fleet.join("site-2", json!({})).await];
+        let digest = Digest::of(b"exactly these objects");
+        for agent in &mut all {
+            agent.has_news(&fleet).await;
+            agent.reports(&fleet, &[], vec![hold(digest), hold(digest)]).await;
+        }
+        let path = format!("/v1/holds/{digest}/approve");
+        let said = fleet.post(&path, json!({})).await.refused(409, "several_clusters");
+        let detail = said["detail"].as_str().unwrap();
+        assert!(detail.contains("site-1, site-2") && detail.contains("--cluster NAME"), "{detail}");
+        fleet.post(&path, json!({"cluster": "site-3"})).await.refused(404, "not_found");
+        for agent in &mut all {
+            agent.has_no_news(&fleet).await;
+        }
+        let said = fleet.post(&path, json!({"cluster": "site-2"})).await.ok();
+        assert_eq!(said["cluster"], json!(all[1].id));
+        assert_eq!(all[1].has_news(&fleet).await.desired.approvals[0].hold, digest);
+        all[0].has_no_news(&fleet).await;
+        all[0].reports(&fleet, &[], Vec::new()).await;
+        fleet.post(&path, json!({"cluster": "site-1"})).await.refused(404, "not_found");
+        fleet.post(&path, json!({})).await.ok();
     }
 
     async fn a_deleted_cluster_is_forgotten_and_its_credential_with_it(fleet) {
