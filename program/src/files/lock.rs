@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const NAME: &str = "lock";
 /// What the lock of a single file adds to its name.
 const BESIDE: &str = "-lock";
+/// As many links as Linux follows.
+const MAX_LINKS: usize = 40;
 const MAX_HOLDER_BYTES: u64 = 256;
 
 /// Holds a directory, or one file, for this process, until dropped or until the process ends, however it ends.
@@ -52,9 +54,7 @@ impl Lock {
     /// Takes one file alone, by a lock that lies beside it: `api.db` by `api.db-lock`. The file itself is not opened,
     /// and need not be there yet.
     pub fn beside(file: &Path) -> Result<Self, LockError> {
-        // By whatever links it is reached, it is one file, and has one lock.
-        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        let mut path = OsString::from(real);
+        let mut path = OsString::from(real(file));
         path.push(BESIDE);
         Self::of(file, path.into())
     }
@@ -79,6 +79,19 @@ impl Lock {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The file itself: by whatever links it is reached, also before it is there, it is one file and has one lock.
+fn real(file: &Path) -> PathBuf {
+    let mut at = file.to_owned();
+    for _ in 0..MAX_LINKS {
+        if let Ok(real) = fs::canonicalize(&at) {
+            return real;
+        }
+        let Ok(target) = fs::read_link(&at) else { break };
+        at = at.parent().unwrap_or(Path::new("")).join(target);
+    }
+    at
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -147,6 +147,28 @@ fn a_lock_ends_with_its_holder_and_needs_a_directory() {
     assert!(matches!(missing, LockError::Unusable { .. }), "{missing}");
 }
 
+/// An api that is started makes its database: a link to what is to come is that one file too.
+#[test]
+fn a_file_that_is_not_there_yet_is_taken_alone_by_whatever_link_it_is_reached() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir(at("volume")).unwrap();
+    for (target, link) in [("volume/a.db", "link.db"), ("link.db", "second.db"), ("loop.db", "loop.db")] {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    let first = Lock::beside(&at("second.db")).unwrap();
+    assert_eq!(first.path(), at("volume/a.db-lock"));
+    for made in [false, true] {
+        if made {
+            std::fs::write(at("link.db"), "").unwrap();
+        }
+        for same in ["volume/a.db", "link.db", "second.db"] {
+            assert!(matches!(Lock::beside(&at(same)), Err(LockError::Held { .. })), "{same} {made}");
+        }
+    }
+    drop(Lock::beside(&at("loop.db")).unwrap());
+}
+
 #[test]
 fn a_file_is_taken_alone_by_whatever_link_it_is_reached() {
     let directory = tempfile::tempdir().unwrap();
