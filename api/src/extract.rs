@@ -177,9 +177,22 @@ impl FromRequestParts<Arc<App>> for Conditions {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self> {
-        let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let must_be_new = text(header::IF_NONE_MATCH) == Some("*");
-        Ok(Self { matches: text(header::IF_MATCH).map(str::to_owned), must_be_new })
+        let must_be_new = condition(&parts.headers, &header::IF_NONE_MATCH)? == Some("*");
+        let matches = condition(&parts.headers, &header::IF_MATCH)?;
+        Ok(Self { matches: matches.map(str::to_owned), must_be_new })
+    }
+}
+
+/// A condition as it was sent. One that cannot be read is not left out: the write that it was to prevent would be made
+/// (FAULTS J8).
+fn condition<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
+    let mut all = headers.get_all(name).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    match (first.to_str(), all.next()) {
+        (Ok(text), None) => Ok(Some(text)),
+        (Ok(_) | Err(_), _) => Err(Error::malformed(format!(
+            "Send `{name}` once, with the `ETag` of a read as it is, or with `*`."
+        ))),
     }
 }
 

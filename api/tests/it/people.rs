@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use crate::fleet::Said;
+
 on_both! {
     async fn lists_come_in_pages_and_are_filtered_by_the_database(fleet) {
         let token = fleet.join_token(json!({"max_uses": 30, "approve": true, "labels": {"env": "prod"}})).await;
@@ -91,7 +93,7 @@ on_both! {
         let put = |header: &'static str, value: String, spec: serde_json::Value| {
             let request = fleet.http.put(format!("{}{path}", fleet.url)).bearer_auth(&fleet.admin);
             let request = request.header(header, value).json(&spec);
-            async move { crate::fleet::Said::read(request.send().await.unwrap()).await }
+            async move { Said::read(request.send().await.unwrap()).await }
         };
         let made = put("if-none-match", "*".to_owned(), spec.clone()).await;
         assert_eq!(made.status, 201);
@@ -100,6 +102,29 @@ on_both! {
         let other = json!({"source": "repo", "namespace": "app", "clusters": ["site-1"]});
         assert_eq!(put("if-match", etag.clone(), other).await.status, 200);
         put("if-match", etag, spec).await.refused(412, "changed_meanwhile");
+    }
+
+    async fn a_condition_that_cannot_be_read_is_not_left_out(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let path = "/v1/global-services/default/web";
+        let before = fleet.get(path).await;
+        let (held, before) = (before.etag.clone().unwrap(), before.ok());
+        let ask = || {
+            let spec = json!({"source": "repo", "namespace": "other", "selector": {"matchLabels": {"env": "test"}}});
+            fleet.http.put(format!("{}{path}", fleet.url)).bearer_auth(&fleet.admin).json(&spec)
+        };
+        let not_text = || reqwest::header::HeaderValue::from_bytes(b"\"v\xff\"").unwrap();
+        for asked in [
+            ask().header("if-match", not_text()),
+            ask().header("if-none-match", not_text()),
+            ask().header("if-match", "\"v9\"").header("if-match", &held),
+            ask().header("if-match", &held).header("if-match", "\"v9\""),
+            ask().header("if-none-match", "x").header("if-none-match", "*"),
+        ] {
+            Said::read(asked.send().await.unwrap()).await.refused(400, "malformed");
+        }
+        assert_eq!(fleet.get(path).await.ok(), before);
+        assert_eq!(ask().header("if-match", &held).send().await.unwrap().status(), 200);
     }
 
     /// What people changed is the version that a write demands; what is shown of it is more.
@@ -113,7 +138,7 @@ on_both! {
             let token = if path == "/v1/wanted" { &publisher } else { &fleet.admin };
             let request = fleet.http.get(format!("{}{path}", fleet.url)).bearer_auth(token);
             let request = request.header("if-none-match", held.unwrap_or("\"other\""));
-            crate::fleet::Said::read(request.send().await.unwrap()).await
+            Said::read(request.send().await.unwrap()).await
         };
         // What `operations` names.
         let unknown = cdn::Digest::of(b"x").to_string();
@@ -156,7 +181,7 @@ on_both! {
         let post = || {
             let request = fleet.http.post(format!("{}/v1/join-tokens", fleet.url)).bearer_auth(&fleet.admin);
             let request = request.header("idempotency-key", "k").json(&json!({}));
-            async move { crate::fleet::Said::read(request.send().await.unwrap()).await }
+            async move { Said::read(request.send().await.unwrap()).await }
         };
         let (first, second) = (post().await, post().await);
         assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
