@@ -59,7 +59,10 @@ fn all() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(releases::register))
         .routes(routes!(publisher::publish_status));
     let reads_are_tagged = axum::middleware::from_fn(unchanged::unless_held);
-    agents.merge(publishers.merge(fleet()).merge(work()).merge(people()).route_layer(reads_are_tagged))
+    // What anyone may read is tagged once, not anew for each who asks.
+    let anyone = OpenApiRouter::new().routes(routes!(openapi::shown));
+    let known = publishers.merge(fleet()).merge(work()).merge(people()).route_layer(reads_are_tagged);
+    agents.merge(known).merge(anyone)
 }
 
 fn fleet() -> OpenApiRouter<Arc<App>> {
@@ -98,7 +101,6 @@ fn people() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(publishers::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(whoami::whoami))
-        .routes(routes!(openapi::shown))
 }
 
 /// The router of a process.

@@ -2,13 +2,16 @@
 
 use std::sync::OnceLock;
 
+use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::unchanged;
 
 /// The description.
 pub fn openapi() -> OpenApi {
@@ -75,10 +78,12 @@ pub(crate) struct Problem {
 
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "anyone", responses((status = 200, body = Object)))]
-pub(crate) async fn shown() -> ([(HeaderName, HeaderValue); 1], Bytes) {
-    // Made once: anyone may ask, as often as they like.
-    static SHOWN: OnceLock<Bytes> = OnceLock::new();
-    let body =
-        SHOWN.get_or_init(|| serde_json::to_vec(&openapi()).map_or_else(|_| Bytes::new(), Bytes::from));
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.clone())
+pub(crate) async fn shown(headers: HeaderMap) -> Response {
+    // Made once, and its tag with it: anyone may ask, as often as they like (law L5).
+    static SHOWN: OnceLock<(HeaderValue, Bytes)> = OnceLock::new();
+    let (tag, body) = SHOWN.get_or_init(|| {
+        let body = serde_json::to_vec(&openapi()).map_or_else(|_| Bytes::new(), Bytes::from);
+        (unchanged::constant_tag(&body), body)
+    });
+    unchanged::constant(&headers, tag, body)
 }

@@ -4,6 +4,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
 use cdn::Digest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -32,6 +33,27 @@ pub(super) async fn unless_held(request: Request, next: Next) -> Response {
         return Response::from_parts(parts, Body::empty());
     }
     Response::from_parts(parts, Body::from(body))
+}
+
+/// An answer that is the same for everyone and always: 304 to who holds it.
+pub(super) fn constant(asked: &HeaderMap, tag: &HeaderValue, body: &Bytes) -> Response {
+    let held = text(asked, &header::IF_NONE_MATCH);
+    let is_held = held.is_some_and(|held| tag.to_str().is_ok_and(|tag| names(held, tag)));
+    let mut answer = Response::new(Body::empty());
+    answer.headers_mut().insert(header::ETAG, tag.clone());
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
+    if is_held {
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        return answer;
+    }
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *answer.body_mut() = Body::from(body.clone());
+    answer
+}
+
+/// The tag of what is always the same.
+pub(super) fn constant_tag(body: &[u8]) -> HeaderValue {
+    HeaderValue::from_str(&tag(None, Digest::of(body))).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

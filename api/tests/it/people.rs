@@ -127,6 +127,24 @@ on_both! {
         assert_eq!(ask().header("if-match", &held).send().await.unwrap().status(), 200);
     }
 
+    async fn l5_the_description_is_tagged_once_and_for_everyone(fleet) {
+        let read = |held: Option<String>| {
+            let request = fleet.http.request(Method::GET, format!("{}/v1/openapi.json", fleet.url));
+            held.into_iter().fold(request, |request, held| request.header("if-none-match", held)).send()
+        };
+        let first = read(None).await.unwrap();
+        assert_eq!(first.headers()["cache-control"], "public, no-cache");
+        assert_eq!(first.headers()["content-type"], "application/json");
+        let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+        assert_eq!(tag, format!("\"{}\"", cdn::Digest::of(&first.bytes().await.unwrap())));
+        for held in [tag.clone(), format!("W/{tag}"), "*".to_owned()] {
+            let again = read(Some(held)).await.unwrap();
+            assert_eq!((again.status().as_u16(), again.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
+            assert!(again.bytes().await.unwrap().is_empty());
+        }
+        assert_eq!(read(Some("\"other\"".to_owned())).await.unwrap().status(), 200);
+    }
+
     /// What people changed is the version that a write demands; what is shown of it is more.
     async fn every_read_is_304_to_who_holds_it_and_not_to_who_holds_what_was_shown_before(fleet) {
         fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
