@@ -15,7 +15,7 @@ const MAX_HOLDER_BYTES: u64 = 256;
 /// Holds a directory, or one file, for this process, until dropped or until the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -72,7 +72,7 @@ impl Lock {
         if let Err(error) = file.set_len(0).and_then(|()| writeln!(file, "{}", own_name())) {
             tracing::debug!(%error, "the lock does not say whose it is");
         }
-        Ok(Self { _file: file, path })
+        Ok(Self { file, path })
     }
 
     /// The lock's file.
@@ -92,6 +92,15 @@ fn real(file: &Path) -> PathBuf {
         at = at.parent().unwrap_or(Path::new("")).join(target);
     }
     at
+}
+
+/// Said, not left to the closing of the file: a process that this one is just forking holds it open for a moment more.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, file = %self.path.display(), "a lock ends only with this process's children");
+        }
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -185,3 +185,20 @@ fn a_file_is_taken_alone_by_whatever_link_it_is_reached() {
     drop((first, other));
     drop(Lock::beside(&at("link.db")).unwrap());
 }
+
+/// Between a fork and the new program's start a child holds all that its parent has open.
+#[test]
+fn a_lock_that_is_given_back_is_free_though_children_are_being_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let children = || {
+        for _ in 0..100 {
+            std::process::Command::new("true").status().unwrap();
+        }
+    };
+    thread::scope(|scope| {
+        let starting = [scope.spawn(children), scope.spawn(children)];
+        while !starting.iter().all(thread::ScopedJoinHandle::is_finished) {
+            drop(Lock::acquire(directory.path()).unwrap());
+        }
+    });
+}
