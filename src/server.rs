@@ -1,9 +1,11 @@
 //! `Server`: the api as the commands see it. One bounded client, the credential in one place, pages followed to their
 //! end, and every refusal as a [`Failure`] with its exit code.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use api::routes::notice;
 use api::routes::page::Page;
 use cdn::Secret;
 use cdn::wire::Problem;
@@ -28,6 +30,8 @@ pub(crate) struct Server {
     client: Client,
     url: String,
     token: Secret,
+    /// What the api has to say to everyone was said.
+    noticed: AtomicBool,
 }
 
 /// A change of something that was read before.
@@ -51,7 +55,7 @@ pub(crate) struct Read<T> {
 impl Server {
     /// An api at a URL.
     pub(crate) fn new(client: Client, url: &str, token: Secret) -> Self {
-        Self { client, url: url.trim_end_matches('/').to_owned(), token }
+        Self { client, url: url.trim_end_matches('/').to_owned(), token, noticed: AtomicBool::new(false) }
     }
 
     /// The URL, as it may be shown.
@@ -146,6 +150,11 @@ impl Server {
             request_id = response.header("x-request-id").unwrap_or_default(),
             "asked the api"
         );
+        if let Some(said) = response.header(notice::HEADER)
+            && !self.noticed.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!("{said}");
+        }
         if response.status.is_success() { Ok(response) } else { Err(Self::refusal(&response).into()) }
     }
 

@@ -1,7 +1,7 @@
 //! What every request and every loop of this process shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cdn::Digest;
 use program::observe::Part;
@@ -15,7 +15,7 @@ use crate::db::{Db, Engine, Write};
 use crate::desired::Signer;
 use crate::error::Result;
 use crate::limiter::Limiter;
-use crate::meters::Meters;
+use crate::meters::{self, Meters};
 use crate::recent::Recent;
 use crate::reports::Reports;
 use crate::table::Table;
@@ -77,6 +77,8 @@ pub(crate) struct Passes {
     pub(crate) tried: watch::Sender<u64>,
     pub(crate) wake: Notify,
     pub(crate) part: Part,
+    /// Why the last one failed, if it did.
+    failing: RwLock<Option<String>>,
 }
 
 /// How far memory has followed the change log, see [`crate::follow`].
@@ -91,7 +93,23 @@ pub(crate) struct ChangeLog {
 
 impl Passes {
     pub(crate) fn new(part: Part) -> Self {
-        Self { asked: AtomicU64::new(0), tried: watch::Sender::new(0), wake: Notify::new(), part }
+        let (asked, tried) = (AtomicU64::new(0), watch::Sender::new(0));
+        Self { asked, tried, wake: Notify::new(), part, failing: RwLock::default() }
+    }
+
+    /// Shows what came of one; until one succeeds again, nobody can say that clusters run what is wanted (law L13).
+    pub(crate) fn show(&self, ended: std::result::Result<(), String>) {
+        match &ended {
+            Ok(()) => self.part.ready(),
+            Err(why) => self.part.degraded(why.clone()),
+        }
+        meters::assigned(ended.is_ok());
+        *self.failing.write().unwrap_or_else(PoisonError::into_inner) = ended.err();
+    }
+
+    /// Why clusters keep assignments that are older than what is wanted, if they do.
+    pub(crate) fn failing(&self) -> Option<String> {
+        self.failing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is counted: a prefix, base units, `_total` on what only grows. No label has as many values as there are clusters.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -33,6 +35,11 @@ impl Meters {
         describe_gauge!("windlass_table_bytes", "Bytes of the table of clusters in memory");
         describe_gauge!("windlass_report_queue", "Reports that wait to be written");
         describe_histogram!("windlass_db_wait_seconds", "Time that a request waited for the database");
+        describe_counter!("windlass_assign_passes_total", "Passes of assignment, by result");
+        describe_gauge!(
+            "windlass_assign_last_success_timestamp_seconds",
+            "When a pass of assignment last assigned all that is wanted"
+        );
         let polls = |result: &'static str| counter!("windlass_polls_total", "result" => result);
         Self {
             not_modified: polls("not_modified"),
@@ -44,5 +51,15 @@ impl Meters {
             table_bytes: gauge!("windlass_table_bytes"),
             report_queue: gauge!("windlass_report_queue"),
         }
+    }
+}
+
+/// A pass of assignment has ended.
+pub(crate) fn assigned(is_whole: bool) {
+    let result = if is_whole { "ok" } else { "failed" };
+    counter!("windlass_assign_passes_total", "result" => result).increment(1);
+    if is_whole {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        gauge!("windlass_assign_last_success_timestamp_seconds").set(now.as_secs_f64());
     }
 }

@@ -46,13 +46,13 @@ pub(crate) async fn ask(app: &App) {
 pub(crate) async fn run(app: &App) {
     let asked = app.passes.asked.load(Ordering::Acquire);
     match pass(app).await {
-        Ok(()) => app.passes.part.ready(),
+        Ok(()) => app.passes.show(Ok(())),
         Err(error) => {
             if let Some(error) = error.downcast_ref() {
                 app.db.note(error);
             }
             tracing::error!(error = format!("{error:#}"), "clusters keep their assignments: a pass failed");
-            app.passes.part.degraded(format!("clusters keep their assignments: {error:#}"));
+            app.passes.show(Err(format!("clusters keep their assignments: {error:#}")));
         }
     }
     app.passes.tried.send_replace(asked);

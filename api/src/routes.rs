@@ -23,6 +23,7 @@ pub mod clusters;
 pub mod global_services;
 pub mod holds;
 pub mod join_tokens;
+pub mod notice;
 mod openapi;
 pub mod page;
 pub mod publisher;
@@ -106,7 +107,8 @@ fn people() -> OpenApiRouter<Arc<App>> {
 /// The router of a process.
 pub(crate) fn router(app: Arc<App>) -> axum::Router {
     let (router, _description) = all().split_for_parts();
-    router.fallback(no_route).method_not_allowed_fallback(no_method).with_state(app)
+    let noticed = axum::middleware::from_fn_with_state(Arc::clone(&app), notice::add);
+    router.fallback(no_route).method_not_allowed_fallback(no_method).layer(noticed).with_state(app)
 }
 
 async fn no_route() -> crate::error::Error {

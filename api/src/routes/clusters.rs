@@ -320,7 +320,12 @@ fn seen(app: &App, mut cluster: Cluster) -> Cluster {
     let is_lost = cluster.last_seen.is_none_or(|at| at < timestamp(app.lost_before_ms()));
     if is_lost {
         (cluster.sync, cluster.health) = (Sync::Unknown, Health::Unknown);
-    } else if cluster.sync == Sync::Synced && cluster.reported_seq < cluster.seq {
+    } else if cluster.duplicate_since.is_some() || cluster.agent_ahead.is_some() {
+        // It is told nothing until a person has decided.
+        cluster.sync = Sync::Held;
+    } else if cluster.sync == Sync::Synced
+        && (cluster.reported_seq < cluster.seq || app.passes.failing().is_some())
+    {
         cluster.sync = Sync::Pending;
     }
     cluster

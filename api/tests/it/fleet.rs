@@ -49,15 +49,17 @@ pub(crate) enum Copied {
 pub(crate) struct Said {
     pub(crate) status: StatusCode,
     pub(crate) etag: Option<String>,
+    pub(crate) notice: Option<String>,
     pub(crate) body: Value,
 }
 
 impl Said {
     pub(crate) async fn read(answer: Response) -> Self {
         let status = answer.status();
-        let etag = answer.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
+        let header = |name| answer.headers().get(name).map(|text| text.to_str().unwrap().to_owned());
+        let (etag, notice) = (header("etag"), header("windlass-notice"));
         let bytes = answer.bytes().await.unwrap();
-        Self { status, etag, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        Self { status, etag, notice, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
     }
 
     #[track_caller]

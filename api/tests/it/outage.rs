@@ -372,11 +372,22 @@ on_both! {
         let release = fleet.publish(&publisher, "default/web", 1).await;
         agent.has_no_news(&fleet).await;
         degraded(&fleet, "assign").await;
+        agent.reports(&fleet, &[], Vec::new()).await;
+        let shown = fleet.get("/v1/clusters/site-1").await;
+        let notice = shown.notice.clone().unwrap_or_default();
+        assert!(notice.contains("clusters keep their assignments"), "{notice}");
+        assert_eq!(shown.ok()["sync"], "pending", "nobody can say that it runs what is wanted");
+        let others = fleet.send(Method::GET, "/v1/wanted", &publisher, None).await;
+        assert_eq!((others.status.as_u16(), others.notice), (200, None), "a reason names the store");
         std::fs::remove_file(&objects).unwrap();
         std::fs::rename(&away, &objects).unwrap();
         // The next write of anybody serves it too, and the loop would in a few seconds.
         fleet.post("/v1/services/default/web/resume", json!({})).await.ok();
         assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(release));
+        agent.reports(&fleet, &[], Vec::new()).await;
+        let shown = fleet.get("/v1/clusters/site-1").await;
+        assert_eq!(shown.notice, None);
+        assert_eq!(shown.ok()["sync"], "synced");
     }
 }
 

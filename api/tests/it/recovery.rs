@@ -18,7 +18,9 @@ on_both! {
         agent.has_no_news(&fleet).await;
         copy.is_refused(&fleet, 409, "duplicate_identity").await;
         agent.is_refused(&fleet, 409, "duplicate_identity").await;
-        assert!(fleet.get("/v1/clusters/site-1").await.ok()["duplicate_since"].is_string());
+        let seen = fleet.get("/v1/clusters/site-1").await.ok();
+        assert!(seen["duplicate_since"].is_string());
+        assert_eq!(seen["sync"], "held", "it is told nothing until a person has decided");
         let renew = fleet.send(Method::POST, "/v1/renew", &agent.credential, None).await;
         renew.refused(409, "duplicate_identity");
         fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
