@@ -1,5 +1,6 @@
 //! Files that are believed only as they were written: the first line is the digest of the rest, or their readers know
-//! them by a name or a signature (`*_known`). What nothing else could stand in for has a twin, so that one damaged file loses nothing - and nothing older ever stands in (law L4).
+//! them by a name or a signature (`*_known`). What nothing else could stand in for has a twin, so that one damaged file
+//! loses nothing - and nothing older ever stands in (law L4).
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -144,7 +144,11 @@ impl State {
     /// Notes that what was trusted is not here, before anything is trusted anew: whatever the inventory holds may be more
     /// than what is assigned by then.
     pub(crate) fn note_lost(&self) -> io::Result<()> {
-        let here = self.inventory().unwrap_or_default().unwrap_or_default();
+        let here = match self.inventory() {
+            Ok(here) => here.unwrap_or_default(),
+            Err(error) if error.is_damaged() => Inventory::default(),
+            Err(error) => return Err(io::Error::other(error)),
+        };
         if here.lost { Ok(()) } else { self.keep_inventory(&Inventory { lost: true, ..here }) }
     }
 

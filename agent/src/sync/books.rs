@@ -24,14 +24,27 @@ pub(super) struct Books {
     trusted: bool,
     at_home: bool,
     pub(super) inventory: Inventory,
-    /// Whether both copies have been read since the claim.
-    loaded: bool,
+    /// Which copies have been read since the claim: what has not is not written over.
+    read: Read,
     /// What the copies hold; none where a copy may hold something else.
     on_disk: Option<Inventory>,
     in_target: Option<Inventory>,
     /// With no inventory anywhere, the kinds that were looked through for our marks; none once all are, or where there
     /// is nothing to look for.
     pub(super) search: Option<BTreeSet<KindRef>>,
+}
+
+/// Which copies were read, or proved not to be there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    disk: bool,
+    target: bool,
+}
+
+impl Read {
+    fn both(self) -> bool {
+        self.disk && self.target
+    }
 }
 
 impl Books {
@@ -43,7 +56,7 @@ impl Books {
             trusted,
             at_home: false,
             inventory: Inventory::default(),
-            loaded: false,
+            read: Read::default(),
             on_disk: None,
             in_target: None,
             search: None,
@@ -64,17 +77,15 @@ impl Books {
             self.at_home = true;
         }
         let mut doubts = Vec::from_iter(self.claim(target).await?);
-        if !self.loaded {
-            let unread = self.load(target).await?;
-            self.loaded = unread.is_none();
-            doubts.extend(unread);
+        if !self.read.both() {
+            doubts.extend(self.load(target).await?);
         }
         Ok(doubts)
     }
 
     /// Whether anything may go: with one copy unread, or after a loss, nobody knows all that is ours.
     pub(super) fn may_delete(&self) -> bool {
-        self.loaded && !self.inventory.lost
+        self.read.both() && !self.inventory.lost
     }
 
     /// Whether a copy of the inventory has noted an object.
@@ -88,7 +99,7 @@ impl Books {
         match target.claim(&self.claim).await {
             Ok(None) => Ok(None),
             Ok(Some(other)) => {
-                self.loaded = false;
+                self.read = Read::default();
                 let message =
                     format!("{other} works on this cluster, and this agent is {}", self.claim.holder);
                 Err(Held::cluster(HoldReason::AnotherAgent, message))
@@ -100,14 +111,25 @@ impl Books {
         }
     }
 
-    /// Reads both copies. Where the target does not give its own just now, the one on disk does for repair; the answer is
-    /// why, and it is asked again before anything goes, or is written over it.
-    async fn load(&mut self, target: &Target) -> Result<Option<Held>, Held> {
-        let here = self.state.with(State::inventory).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the copy of the inventory on disk is not used");
-            None
-        });
-        let (mut unread, mut damaged) = (None, false);
+    /// Reads both copies. Where one cannot be read just now, the other does for repair; the answer is why, and it is asked
+    /// again before anything goes, or is written over it.
+    async fn load(&mut self, target: &Target) -> Result<Vec<Held>, Held> {
+        let mut unread = Vec::new();
+        let here = match self.state.with(State::inventory).await {
+            Ok(here) => here,
+            Err(error) if error.is_damaged() => {
+                tracing::warn!(%error, "the copy of the inventory on disk is not used");
+                None
+            }
+            Err(error) => {
+                unread.push(Held::cluster(HoldReason::StateUnwritable, error.to_string()));
+                None
+            }
+        };
+        self.read.disk = unread.is_empty();
+        // What only says that state was lost is no inventory to go on with: Jobs that have run would run again.
+        let is_whole = here.as_ref().is_some_and(|here| here.number > 0);
+        let (mut damaged, mut is_read) = (false, true);
         let there = match target.load_inventory().await.and_then(|kept| whole(kept.as_ref())) {
             Ok(there) => there,
             // What is there and not whole is no inventory; to ask again would make it no better.
@@ -116,16 +138,18 @@ impl Books {
                 damaged = true;
                 None
             }
-            Err(refusal) if here.is_some() => {
-                unread = Some(cannot_be_read(&refusal));
+            Err(refusal) if is_whole => {
+                unread.push(cannot_be_read(&refusal));
+                is_read = false;
                 None
             }
-            Err(refusal) if refusal.retry => return Err(cannot_be_read(&refusal)),
+            Err(refusal) if refusal.retry || !self.read.disk => return Err(cannot_be_read(&refusal)),
             Err(refusal) => {
                 tracing::warn!(error = %refusal, "the inventory in the target is not used");
                 None
             }
         };
+        self.read.target = is_read;
         let found = here.is_some() || there.is_some();
         let mut copies = [&here, &there].map(Option::as_ref);
         copies.sort_by_key(|copy| copy.map(|inventory| inventory.number));
@@ -154,19 +178,18 @@ impl Books {
             copy.as_ref().is_some_and(|copy| (&copy.services, copy.lost) == (&now.services, now.lost))
         };
         let (disk, cluster) = (same(&self.on_disk, &self.inventory), same(&self.in_target, &self.inventory));
-        // What has not been read is not written over.
-        let may_write = self.loaded && !cluster;
-        if disk && !may_write {
-            return Saved { copies: 1 + usize::from(cluster), held: Vec::new() };
+        let may_write = Read { disk: self.read.disk && !disk, target: self.read.target && !cluster };
+        let mut saved = Saved { copies: usize::from(disk) + usize::from(cluster), held: Vec::new() };
+        if !may_write.disk && !may_write.target {
+            return saved;
         }
         let copies = [&self.on_disk, &self.in_target];
         let last = copies.into_iter().flatten().map(|copy| copy.number).max().unwrap_or(0);
         self.inventory.number = self.inventory.number.max(last).saturating_add(1);
-        let mut saved = Saved { copies: usize::from(cluster), held: Vec::new() };
-        if self.save_on_disk(&mut saved).await {
+        if may_write.disk && self.save_on_disk(&mut saved).await {
             saved.copies += 1;
         }
-        if may_write && self.save_in_target(target, &mut saved).await {
+        if may_write.target && self.save_in_target(target, &mut saved).await {
             saved.copies += 1;
         }
         saved

@@ -12,7 +12,7 @@ use super::applier::{Applier, Done};
 use super::{Bounds, Parts, Syncer};
 use crate::directory::Directory;
 use crate::inventory::Inventory;
-use crate::outcome::Outcome;
+use crate::outcome::{Ended, Outcome};
 use crate::plan::tests::world::{World, config, named};
 use crate::plan::{Apply, Budget, How, Phase, Prune};
 use crate::state::State;
@@ -45,12 +45,16 @@ impl Bench {
             target: Arc::clone(&self.target),
             budget: Budget::default(),
             bounds: BOUNDS,
-            state: Arc::new(State::open(&self.folder.path().join("state"), 0).unwrap()),
+            state: Arc::new(self.state()),
             home: self.target.home().await.unwrap(),
             holder: String::new(),
             trusted: true,
             status: Arc::new(Shared::new(watch::Sender::new(Status::default()))),
         })
+    }
+
+    fn state(&self) -> State {
+        State::open(&self.folder.path().join("state"), 0).unwrap()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -141,6 +145,52 @@ async fn l7_an_inventory_that_cannot_be_read_just_now_is_neither_guessed_nor_wri
     assert!(outcome.held.is_empty(), "{outcome:?}");
     assert!(!bench.path("b").exists(), "the copy in the target knew that it is ours");
     assert!(!bench.path("c").exists(), "and the one on disk what was made meanwhile");
+}
+
+#[tokio::test]
+async fn l7_a_copy_on_disk_that_cannot_be_read_just_now_is_not_written_over_either() {
+    let bench = Bench::new();
+    let mut world = World::new();
+    world.set("web", [config("a", "1"), config("b", "1")]);
+    pass(&mut bench.syncer().await, &world).await;
+    let copy = bench.folder.path().join("state/inventory.json");
+    let kept = std::fs::read(&copy).unwrap();
+    std::fs::remove_file(&copy).unwrap();
+    // Whoever follows it gets nowhere.
+    std::os::unix::fs::symlink(&copy, &copy).unwrap();
+
+    let mut syncer = bench.syncer().await;
+    world.set("web", [config("a", "1"), config("c", "1")]);
+    std::fs::write(bench.path("a"), "damaged").unwrap();
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(outcome.held.iter().any(|held| held.reason == HoldReason::StateUnwritable), "{outcome:?}");
+    assert_ne!(std::fs::read(bench.path("a")).unwrap(), b"damaged");
+    assert!(bench.path("b").exists() && bench.path("c").exists());
+    assert!(std::fs::read(&copy).is_err());
+
+    std::fs::remove_file(&copy).unwrap();
+    std::fs::write(&copy, kept).unwrap();
+    let outcome = pass(&mut syncer, &world).await;
+    assert!(outcome.held.is_empty(), "{outcome:?}");
+    assert!(!bench.path("b").exists());
+}
+
+/// With nothing to go on, what the target holds has to be known first: Jobs that have run would run again.
+#[tokio::test]
+async fn f7_a_start_from_nothing_makes_nothing_before_the_targets_inventory_is_read() {
+    let bench = Bench::new();
+    let mut world = World::new();
+    world.set("web", [config("a", "1")]);
+    let index = bench.folder.path().join("target/.windlass/inventory");
+    std::fs::create_dir(&index).unwrap();
+    bench.state().note_lost().unwrap();
+    let mut syncer = bench.syncer().await;
+    let outcome = pass(&mut syncer, &world).await;
+    assert_eq!(outcome.result, Ended::Failed, "{outcome:?}");
+    assert!(!bench.path("a").exists());
+    std::fs::remove_dir(&index).unwrap();
+    pass(&mut syncer, &world).await;
+    assert!(bench.path("a").exists());
 }
 
 #[tokio::test]
