@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use cdn::Digest;
-use cdn::document::{Hold, HoldReason};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::fleet::{Fleet, start_time};
+use crate::fleet::{Fleet, hold};
 
 /// A report is a cluster's word of itself and no act: its last one is kept with the cluster, and a row for each would
 /// bury the acts of people.
@@ -187,15 +186,7 @@ async fn is_marked(log: &mut Log<'_>, mut agent: Agent) -> Agent {
 async fn goes(log: &mut Log<'_>, mut agent: Agent) {
     let fleet = log.fleet;
     let digest = Digest::of(b"exactly these objects");
-    let hold = Hold {
-        reason: HoldReason::PruneBudget,
-        service: None,
-        object: None,
-        message: "40 of 50 objects would go".to_owned(),
-        since: start_time(),
-        digest: Some(digest),
-    };
-    agent.reports(fleet, &[], vec![hold]).await;
+    agent.reports(fleet, &[], vec![hold(digest)]).await;
     log.has_no_more(NO_ACT).await;
     let path = format!("/v1/holds/{digest}/approve");
     log.posts("POST /v1/holds/{digest}/approve", &path, json!({}), "hold.approve").await;

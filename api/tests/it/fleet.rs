@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use api::{Clock, Running, Settings};
-use cdn::document::{Floors, Release, Revision, Roles, Root, Stored};
+use cdn::document::{Floors, Hold, HoldReason, Release, Revision, Roles, Root, Stored};
 use cdn::encoding::Encoding;
 use cdn::envelope::{Envelope, Role};
 use cdn::trust::Trust;
@@ -76,6 +76,18 @@ impl Said {
             "no next step: {self:?}"
         );
         self.body
+    }
+}
+
+/// A hold that a person may approve.
+pub(crate) fn hold(digest: Digest) -> Hold {
+    Hold {
+        reason: HoldReason::PruneBudget,
+        service: Some("default/web".parse().unwrap()),
+        object: None,
+        message: "40 of 50 objects would go".to_owned(),
+        since: start_time(),
+        digest: Some(digest),
     }
 }
 

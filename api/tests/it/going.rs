@@ -1,12 +1,12 @@
 //! How services go: only by a removal, until it is reported done. And how holds are approved.
 
 use cdn::Digest;
-use cdn::document::{Hold, HoldReason, RemovalMode, Report};
+use cdn::document::{HoldReason, RemovalMode, Report};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::agent::{Agent, Held, Polled};
-use crate::fleet::{Fleet, start_time, until};
+use crate::fleet::{Fleet, hold, until};
 
 async fn running(fleet: &Fleet, options: serde_json::Value) -> Agent {
     fleet.source("default").await;
@@ -19,17 +19,6 @@ async fn running(fleet: &Fleet, options: serde_json::Value) -> Agent {
     assert_eq!(agent.has_news(fleet).await.services(), ["default/web"]);
     agent.reports(fleet, &[], Vec::new()).await;
     agent
-}
-
-fn hold(digest: Digest) -> Hold {
-    Hold {
-        reason: HoldReason::PruneBudget,
-        service: Some("default/web".parse().unwrap()),
-        object: None,
-        message: "40 of 50 objects would go".to_owned(),
-        since: start_time(),
-        digest: Some(digest),
-    }
 }
 
 async fn relabel(fleet: &Fleet, labels: serde_json::Value) {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use cdn::document::{Hold, HoldReason, Roles};
+use cdn::document::Roles;
 use cdn::envelope::{Envelope, Role, Signature};
 use cdn::{Digest, SigningKey};
 use serde_json::{Value, json};
 
 use crate::agent::Polled;
-use crate::fleet::{Fleet, start_time};
+use crate::fleet::{Fleet, hold};
 
 impl Fleet {
     /// The next root, which lists this key as the desired key.
@@ -100,15 +100,7 @@ async fn where_root_lists_approvers_a_hold_is_approved_by_their_signatures_alone
     let mut agent = fleet.join("site-1", json!({})).await;
     agent.has_news(&fleet).await;
     let digest = Digest::of(b"exactly these objects");
-    let hold = Hold {
-        reason: HoldReason::PruneBudget,
-        service: None,
-        object: None,
-        message: "40 of 50 objects would go".to_owned(),
-        since: start_time(),
-        digest: Some(digest),
-    };
-    agent.reports(&fleet, &[], vec![hold]).await;
+    agent.reports(&fleet, &[], vec![hold(digest)]).await;
     let approve = async |signatures: Value| {
         fleet.post(&format!("/v1/holds/{digest}/approve"), json!({"signatures": signatures})).await
     };
