@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, SEEN_COARSE_MS};
 use crate::db::clusters::slots;
-use crate::db::{self, Engine, idempotency};
+use crate::db::{self, Engine, fleet, idempotency};
 use crate::nouns::clusters::ClusterState;
 use crate::settings::Settings;
 use crate::{follow, pass, roots};
@@ -207,7 +207,7 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
         .await
         .context("the reading was broken off")??;
     if read.trust.version() <= app.signer.trust().version() {
-        show_roots(app, read.refused);
+        show_roots(app, read.refused.or(older_root(app).await));
         return Ok(());
     }
     roots::publish(&read, &app.store).await?;
@@ -217,12 +217,29 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
         app.root.not_ready(why);
         return Ok(());
     }
+    let mut tx = app.db.write().await.context("write which releases count")?;
+    roots::take_up(&mut tx, &read.trust, app.clock.now_ms()).await.context("write which releases count")?;
+    tx.commit().await.context("write which releases count")?;
     tracing::info!(version = read.trust.version(), "a newer root counts");
     app.signer.set_trust(read.trust);
+    app.passes.wake.notify_one();
     // Each desired names the newest root, so that agents ask for it.
     app.table.forget_etags();
     show_roots(app, read.refused);
     Ok(())
+}
+
+/// Why our roots are not all that there are, if another replica has taken up a newer one.
+async fn older_root(app: &App) -> Option<String> {
+    let mut conn = app.db.read().await.ok()?;
+    let (taken_up, ours) = (fleet::get(&mut conn).await.ok()?.root, app.signer.trust().version());
+    (taken_up > ours).then(|| {
+        format!(
+            "root {taken_up} counts in this fleet already and --root ends at {ours}; put root {} and later beside it: \
+             they lie in the store at v1/root/",
+            ours + 1
+        )
+    })
 }
 
 /// Says whether all roots that were given count.

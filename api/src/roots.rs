@@ -5,11 +5,17 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use cdn::document::{Document, Root};
-use cdn::trust::Trust;
+use cdn::trust::{MinSeqs, Trust, Verified};
 use cdn::{Key, PublicKey, SigningKey};
 use program::files::read_bounded;
 use program::settings::read_secret;
+use serde_json::json;
 use store::{Cause, Store};
+
+use crate::db::audit::{self, Act};
+use crate::db::releases::{self, Judged};
+use crate::db::{self, Write, fleet};
+use crate::nouns::audit::API;
 
 /// The chain, and the bytes of each root in order.
 #[derive(Debug)]
@@ -85,6 +91,33 @@ pub(crate) fn check_key(key: PublicKey, trust: &Trust) -> anyhow::Result<()> {
         role.threshold
     );
     Ok(())
+}
+
+/// Writes down which releases a root believes that is newer than the last one that was taken up here: what it does not
+/// is newer than no other release, however high its sequence (FAULTS A3, A9).
+pub(crate) async fn take_up(tx: &mut Write, trust: &Trust, now_ms: i64) -> db::Result<()> {
+    if trust.version() <= fleet::get(tx).await?.root {
+        return Ok(());
+    }
+    let (mut after, mut changed) = (None, 0_u64);
+    loop {
+        let page = releases::to_judge(tx, after).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.digest);
+        for Judged { digest, service, envelope, trusted } in &page {
+            let is_believed = Verified::check(trust, service, envelope, &MinSeqs::default()).is_ok();
+            if is_believed != *trusted {
+                releases::set_trusted(tx, *digest, is_believed).await?;
+                changed += 1;
+            }
+        }
+    }
+    fleet::set_root(tx, trust.version()).await?;
+    if changed > 0 {
+        fleet::touch_catalog(tx).await?;
+    }
+    let act = Act { who: API, verb: "root.take-up", object: &trust.version().to_string(), at: now_ms };
+    audit::add(tx, act, &json!({"releases_changed": changed})).await
 }
 
 /// Puts the roots where agents look for them.

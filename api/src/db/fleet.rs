@@ -13,6 +13,8 @@ pub(crate) struct Fleet {
     pub(crate) change: i64,
     pub(crate) catalog: u64,
     pub(crate) assigned: u64,
+    /// The newest root that was taken up, 0 before the first.
+    pub(crate) root: u64,
 }
 
 /// Makes the row on the first start.
@@ -23,9 +25,16 @@ pub(crate) async fn found(conn: &mut Conn, id: Digest) -> Result<()> {
 }
 
 pub(crate) async fn get(conn: &mut Conn) -> Result<Fleet> {
-    let sql = "select id, terms, change, catalog, assigned from fleet where one = 1";
-    let row: (String, String, i64, i64, i64) = sqlx::query_as(sql).fetch_one(conn).await?;
-    Ok(Fleet { id: text(&row.0)?, terms: row.1, change: row.2, catalog: nat(row.3), assigned: nat(row.4) })
+    let sql = "select id, terms, change, catalog, assigned, root from fleet where one = 1";
+    let row: (String, String, i64, i64, i64, i64) = sqlx::query_as(sql).fetch_one(conn).await?;
+    Ok(Fleet {
+        id: text(&row.0)?,
+        terms: row.1,
+        change: row.2,
+        catalog: nat(row.3),
+        assigned: nat(row.4),
+        root: nat(row.5),
+    })
 }
 
 /// Takes the next number of the change log, and with it the lock under which writers follow each other. Beside it the
@@ -61,6 +70,11 @@ pub(crate) async fn gaps(conn: &mut Conn) -> Result<Vec<(u64, u64)>> {
 /// Says that every cluster's assignment may be another now.
 pub(crate) async fn touch_catalog(conn: &mut Conn) -> Result<()> {
     sqlx::query("update fleet set catalog = catalog + 1 where one = 1").execute(conn).await.map(drop)
+}
+
+/// Says which root was taken up.
+pub(crate) async fn set_root(conn: &mut Conn, version: u64) -> Result<()> {
+    sqlx::query("update fleet set root = $1 where one = 1").bind(int(version)?).execute(conn).await.map(drop)
 }
 
 /// Says that all clusters have been assigned by this catalog.

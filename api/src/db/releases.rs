@@ -1,4 +1,5 @@
-//! Releases: kept as they were signed.
+//! Releases: kept as they were signed. Those that the newest root no longer believes come behind all others, and a
+//! service that has no other names the last of them, so that its agents say what is wrong.
 
 use cdn::document::Release as Document;
 use cdn::{Digest, ServiceName};
@@ -12,10 +13,10 @@ use crate::nouns::releases::Release;
 
 const SELECT: &str =
     "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,
-       r.created_at, r.publisher,
+       r.created_at, r.publisher, r.trusted,
        case when r.digest = coalesce(s.pinned,
          (select n.digest from releases n where n.service = r.service and n.registered > s.made
-          order by n.seq desc limit 1))
+          order by n.trusted desc, n.seq desc limit 1))
          then 1 else 0 end as current_one
      from releases r left join services s on s.name = r.service";
 
@@ -34,6 +35,7 @@ impl FromRow<'_, AnyRow> for ReleaseRow {
             length: nat(row.try_get("length")?),
             created_at: timestamp(row.try_get("created_at")?),
             publisher: row.try_get("publisher")?,
+            trusted: row.try_get::<i64, _>("trusted")? != 0,
             current: number(row, "current_one")? != 0,
         }))
     }
@@ -119,20 +121,59 @@ pub(crate) async fn list(
 pub(crate) async fn before(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Release>> {
     let mut filter = Filter::new(SELECT);
     filter.and("r.service = ? and r.seq < ?", [service.to_string().into(), int(seq)?.into()]);
-    filter.and("r.registered > s.made", []);
+    filter.and("r.trusted = 1 and r.registered > s.made", []);
     Ok(filter.fetch::<ReleaseRow>(conn, "r.seq desc", 1).await?.pop().map(|row| row.0))
 }
 
-/// The newest release of a service, and of whatever had its name before.
+/// The newest release of a service that counts, and of whatever had its name before.
 pub(crate) async fn newest(conn: &mut Conn, service: &ServiceName) -> Result<Option<Release>> {
-    Ok(list(conn, service, i64::MAX, 1).await?.pop())
+    let mut filter = Filter::new(SELECT);
+    filter.and("r.service = ? and r.trusted = 1", [service.to_string().into()]);
+    Ok(filter.fetch::<ReleaseRow>(conn, "r.seq desc", 1).await?.pop().map(|row| row.0))
+}
+
+/// The release of a service with this sequence, also one that counts for nothing.
+pub(crate) async fn at(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Digest>> {
+    let sql = "select digest from releases where service = $1 and seq = $2";
+    let query = sqlx::query_as(sql).bind(service.to_string()).bind(int(seq)?);
+    let row: Option<(String,)> = query.fetch_optional(conn).await?;
+    row.map(|row| text(&row.0)).transpose()
 }
 
 /// The lowest sequence that agents which have seen all releases of a service still accept.
 pub(crate) async fn floor(conn: &mut Conn, service: &ServiceName) -> Result<u64> {
-    let sql = "select coalesce(max(min_seq), 0) from releases where service = $1";
+    let sql = "select coalesce(max(min_seq), 0) from releases where service = $1 and trusted = 1";
     let row: (i64,) = sqlx::query_as(sql).bind(service.to_string()).fetch_one(conn).await?;
     Ok(nat(row.0))
+}
+
+/// A release, as far as a root judges it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) digest: Digest,
+    pub(crate) service: ServiceName,
+    pub(crate) envelope: Vec<u8>,
+    pub(crate) trusted: bool,
+}
+
+/// A page of all releases by digest, from behind one on: at most 4 MiB.
+pub(crate) async fn to_judge(conn: &mut Conn, after: Option<Digest>) -> Result<Vec<Judged>> {
+    let sql =
+        "select digest, service, envelope, trusted from releases where digest > $1 order by digest limit 256";
+    let after = after.map_or(String::new(), |digest| digest.to_string());
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(after).fetch_all(conn).await?;
+    let judged = |(digest, service, envelope, trusted): (String, String, String, i64)| {
+        let envelope = envelope.into_bytes();
+        Ok(Judged { digest: text(&digest)?, service: text(&service)?, envelope, trusted: trusted != 0 })
+    };
+    rows.into_iter().map(judged).collect()
+}
+
+/// Says whether a release counts.
+pub(crate) async fn set_trusted(conn: &mut Conn, digest: Digest, trusted: bool) -> Result<()> {
+    let sql = "update releases set trusted = $2 where digest = $1";
+    let query = sqlx::query(sql).bind(digest.to_string()).bind(i64::from(trusted));
+    query.execute(conn).await.map(drop)
 }
 
 /// The newest few of these releases, with their envelopes.

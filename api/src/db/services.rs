@@ -16,7 +16,7 @@ use crate::nouns::services::{Follow, Published, Service, ServiceKind, ServiceSpe
 const SELECT: &str =
     "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,
        (select r.digest from releases r where r.service = s.name and r.registered > s.made
-        order by r.seq desc limit 1) as latest
+        order by r.trusted desc, r.seq desc limit 1) as latest
      from services s";
 
 struct ServiceRow(Service);
@@ -123,7 +123,7 @@ pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
 /// on as it was put: a replica need not know every word that a later one took.
 pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<Described<WantedService>>> {
     let sql = "select s.name, s.spec, o.spec, (select r.digest from releases r
-                 where r.service = s.name and r.registered > s.made order by r.seq desc limit 1)
+                 where r.service = s.name and r.registered > s.made order by r.trusted desc, r.seq desc limit 1)
                from services s join sources o on o.project = s.project and o.name = s.source
                where s.project = $1 order by s.name";
     let rows: Vec<(String, String, String, Option<String>)> =

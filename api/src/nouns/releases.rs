@@ -33,4 +33,7 @@ pub struct Release {
     pub publisher: String,
     /// Whether clusters are assigned it now.
     pub current: bool,
+    /// Whether the newest root still believes it. One that it does not, say of a publisher's key that it no longer lists,
+    /// is refused by agents, and newer than no other release.
+    pub trusted: bool,
 }

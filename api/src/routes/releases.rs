@@ -8,7 +8,7 @@ use axum::extract::State;
 use cdn::Digest;
 use cdn::document::Release as Document;
 use cdn::envelope::Envelope;
-use cdn::trust::{MinSeqs, Verified};
+use cdn::trust::{MinSeqs, Trust, Verified};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -61,9 +61,13 @@ pub(crate) async fn register(
     State(app): State<Arc<App>>,
     Raw(bytes): Raw<ENVELOPE_BYTES>,
 ) -> Result<(StatusCode, Json<Registered>)> {
-    let (document, envelope) = verified(&app, &publisher, &bytes)?;
+    let trust = app.signer.trust();
+    let (document, envelope) = verified(&trust, &publisher, &bytes)?;
     let (digest, service) = (Digest::of(&bytes), document.service.clone());
     let mut tx = app.db.write().await?;
+    if fleet::get(&mut tx).await?.root > trust.version() {
+        return Err(Error::unavailable("A newer root counts, which is not here yet; ask again.", 10));
+    }
     let missing = || {
         Error::not_found(format!(
             "There is no service {service}; a person makes it first: `windlass apply -f`."
@@ -92,7 +96,7 @@ pub(crate) async fn register(
 
 /// Believes a release as an agent would: by its project's keys in the newest root. What a credential may register is
 /// its own project's, whoever signed it.
-fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Document, &'a str)> {
+fn verified<'a>(trust: &Trust, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Document, &'a str)> {
     let refused =
         |error: String| Error::invalid("release_refused", format!("The release is refused: {error}."));
     let document: Document = Envelope::claim(bytes).map_err(|error| refused(error.to_string()))?;
@@ -105,8 +109,7 @@ fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Do
     if seq.max(objects).max(length) > LAST {
         return Err(refused(format!("it says a number above {LAST}, which is the last that is read here")));
     }
-    let trust = app.signer.trust();
-    Verified::check(&trust, &document.service, bytes, &MinSeqs::default())
+    Verified::check(trust, &document.service, bytes, &MinSeqs::default())
         .map_err(|error| refused(error.to_string()))?;
     let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
     Ok((document, text))
@@ -114,15 +117,25 @@ fn verified<'a>(app: &App, publisher: &Publisher, bytes: &'a [u8]) -> Result<(Do
 
 /// Two publishers at once: the second one is told what the first one published.
 async fn check_order(conn: &mut Conn, (digest, document): (Digest, &Document)) -> Result<()> {
-    let Some(newest) = db::releases::newest(conn, &document.service).await? else { return Ok(()) };
-    if document.seq > newest.seq || digest == newest.digest {
-        return Ok(());
+    let Document { service, seq, revision, .. } = document;
+    let newest = db::releases::newest(conn, service).await?;
+    if let Some(newest) = newest.filter(|newest| newest.digest != digest && newest.seq >= *seq) {
+        let detail = format!(
+            "{service} is at revision {} with sequence {}; this is revision {} with sequence {seq}. Publish again from what \
+             is newest.",
+            newest.revision, newest.seq, revision.id
+        );
+        return Err(Error::conflict("not_newer", detail));
     }
-    let detail = format!(
-        "{} is at revision {} with sequence {}; this is revision {} with sequence {}. Publish again from what is newest.",
-        document.service, newest.revision, newest.seq, document.revision.id, document.seq
-    );
-    Err(Error::conflict("not_newer", detail))
+    let namesake = db::releases::at(conn, service, *seq).await?;
+    if let Some(other) = namesake.filter(|other| *other != digest) {
+        let detail = format!(
+            "{service} had sequence {seq} already, in its release {}, which no longer counts; publish again with a later one.",
+            other.short()
+        );
+        return Err(Error::conflict("not_newer", detail));
+    }
+    Ok(())
 }
 
 /// A service's releases, newest first.

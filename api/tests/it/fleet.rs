@@ -339,8 +339,13 @@ impl Fleet {
 
     /// The same of one that withdraws all below a sequence.
     pub(crate) fn withdrawing(&self, service: &str, seq: u64, min_seq: u64) -> Vec<u8> {
+        let key = if service.starts_with("other/") { &self.other_key } else { &self.release_key };
+        self.release_by(key, service, seq, min_seq)
+    }
+
+    /// The same of any key.
+    pub(crate) fn release_by(&self, key: &SigningKey, service: &str, seq: u64, min_seq: u64) -> Vec<u8> {
         let service: ServiceName = service.parse().unwrap();
-        let key = if service.project().as_str() == "other" { &self.other_key } else { &self.release_key };
         let bundle = Digest::of(format!("{service} {seq}").as_bytes());
         let release = Release {
             fleet: self.trust.fleet(),

@@ -7,7 +7,7 @@ use cdn::envelope::{Envelope, Role, Signature};
 use cdn::{Digest, SigningKey};
 use serde_json::{Value, json};
 
-use crate::agent::Polled;
+use crate::agent::{Agent, Polled};
 use crate::fleet::{Fleet, hold};
 
 impl Fleet {
@@ -44,6 +44,105 @@ impl Fleet {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{:?}", self.readiness().await);
+    }
+}
+
+/// The last sequence that is read.
+const LAST: u64 = (1 << 53) - 1;
+
+impl Agent {
+    /// Polls until it is told this root.
+    async fn is_told_root(&mut self, fleet: &Fleet, version: u64) {
+        for _ in 0..600 {
+            self.poll(fleet).await;
+            if self.held.as_ref().is_some_and(|held| held.desired.root == version) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("root {version} was never told");
+    }
+}
+
+on_both! {
+    async fn a3_a9_what_a_dropped_key_has_signed_is_newer_than_nothing_else(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let one = fleet.publish(&publisher, "default/web", 1).await;
+        let mut agent = fleet.join("site-1", json!({"env": "prod"})).await;
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(one));
+        let stolen = fleet.withdrawing("default/web", LAST, LAST);
+        fleet.register(&publisher, stolen.clone()).await.ok();
+        let stolen = Digest::of(&stolen);
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(stolen));
+        fleet.register(&publisher, fleet.release("default/web", 2)).await.refused(409, "not_newer");
+
+        let key = SigningKey::random();
+        let by_new = |seq: u64| fleet.release_by(&key, "default/web", seq, 0);
+        fleet.register(&publisher, by_new(3)).await.refused(422, "release_refused");
+        let next = fleet.root_with(2, |roles| {
+            roles.release.insert("default".parse().unwrap(), Role::of(key.public()));
+        });
+        fleet.lay_root(2, &next);
+        agent.is_told_root(&fleet, 2).await;
+        let service = async || fleet.get("/v1/services/default/web").await.ok();
+        assert_eq!(service().await["release"], json!(stolen), "with no other its agents say that they refuse it");
+
+        let (three, four) = (by_new(3), by_new(4));
+        assert_eq!(fleet.register(&publisher, three.clone()).await.status, 201);
+        let three = Digest::of(&three);
+        assert_eq!(agent.has_news(&fleet).await.release("default/web"), Some(three));
+        let wanted = fleet.http.get(format!("{}/v1/wanted", fleet.url)).bearer_auth(&publisher);
+        let wanted: Value = wanted.send().await.unwrap().json().await.unwrap();
+        assert_eq!(wanted["services"][0]["newest"], json!(three));
+        let again = fleet.release_by(&key, "default/web", LAST, 0);
+        fleet.register(&publisher, again).await.refused(409, "not_newer");
+        fleet.register(&publisher, four.clone()).await.ok();
+        let undone = fleet.post("/v1/services/default/web/undo", json!({})).await.ok();
+        assert_eq!(undone["to"], json!(three), "no floor of the dropped key counts");
+        fleet.post("/v1/services/default/web/undo", json!({})).await.refused(409, "nothing_to_undo");
+        let pin = async |release| fleet.post("/v1/services/default/web/pin", json!({"release": release})).await;
+        pin(stolen).await.refused(409, "not_trusted");
+        pin(one).await.refused(409, "not_trusted");
+        let listed = fleet.get("/v1/services/default/web/releases").await.ok();
+        let trusted = |release: &Value| (release["seq"].as_u64().unwrap(), release["trusted"].as_bool().unwrap());
+        let listed: Vec<_> = listed["items"].as_array().unwrap().iter().map(trusted).collect();
+        assert_eq!(listed, [(LAST, false), (4, true), (3, true), (1, false)]);
+
+        // A root that lists the old key again: what it signed counts again.
+        let key = fleet.release_key.public();
+        let next = fleet.root_with(3, |roles| {
+            roles.release.insert("default".parse().unwrap(), Role::of(key));
+        });
+        fleet.lay_root(3, &next);
+        agent.is_told_root(&fleet, 3).await;
+        fleet.post("/v1/services/default/web/resume", json!({})).await.ok();
+        assert_eq!(fleet.get("/v1/services/default/web").await.ok()["release"], json!(stolen));
+    }
+
+    async fn a9_with_an_older_root_than_another_replica_nothing_is_registered(fleet) {
+        let mut fleet = fleet;
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.stop().await;
+        fleet.lay_root(2, &fleet.next_root(2, &fleet.desired_key));
+        fleet.start(&[]).await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        fleet.stop().await;
+        std::fs::remove_file(fleet.path("root/2.json")).unwrap();
+        fleet.start(&[]).await;
+        fleet.roots_are(200, "root 2 counts in this fleet already").await;
+        let two = fleet.release("default/web", 2);
+        assert_eq!(fleet.register(&publisher, two.clone()).await.status, 503);
+        fleet.lay_root(2, &fleet.next_root(2, &fleet.desired_key));
+        fleet.roots_are(200, "").await;
+        for _ in 0..600 {
+            if fleet.register(&publisher, two.clone()).await.status == 201 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the release is never registered");
     }
 }
 

@@ -57,6 +57,13 @@ pub(crate) async fn pin(
     let missing = || Error::not_found(format!("{name} has no such release; GET .../releases lists them."));
     let release = releases::get(&mut tx, pin.release).await?.filter(|release| release.service == name);
     let release = release.ok_or_else(missing)?;
+    if !release.trusted {
+        let detail = format!(
+            "The newest root does not believe it any more, so agents refuse it: its publisher's key, say, is no longer listed. \
+             Pin one that is trusted: GET /v1/services/{name}/releases lists them."
+        );
+        return Err(Error::conflict("not_trusted", detail));
+    }
     let floor = releases::floor(&mut tx, &name).await?;
     if release.seq < floor {
         let detail = format!(
