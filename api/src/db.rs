@@ -246,6 +246,16 @@ pub(crate) fn lock(place: &Secret) -> anyhow::Result<Option<Lock>> {
     }
 }
 
+/// Which database it is, for people: the whole path, or the address without user, password and parameters.
+pub(crate) fn shown(place: &Secret) -> anyhow::Result<String> {
+    if let Some(path) = file(place.expose())? {
+        return Ok(std::path::absolute(&path).unwrap_or(path).display().to_string());
+    }
+    let (_, rest) = place.expose().split_once("://").unwrap_or_default();
+    let address = rest.split(['?', '#']).next().unwrap_or_default();
+    Ok(format!("postgres://{}", address.rsplit('@').next().unwrap_or_default()))
+}
+
 /// A path or a URL as the URL that the driver reads.
 fn address(text: &Secret) -> anyhow::Result<(Engine, Secret)> {
     Ok(match file(text.expose())? {

@@ -1,10 +1,12 @@
 //! What happens without being asked: following other replicas, assigning what was left over, writing down who was seen.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use cdn::document::HoldReason;
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, SEEN_COARSE_MS};
 use crate::db::clusters::slots;
-use crate::db::{self, Engine, fleet, idempotency};
+use crate::db::{self, Engine, fleet, holds, idempotency};
 use crate::nouns::clusters::ClusterState;
 use crate::settings::Settings;
 use crate::{follow, pass, roots};
@@ -161,6 +163,9 @@ async fn keeping(app: &App, stop: &CancellationToken) -> anyhow::Result<()> {
         }
         write_seen(app, SEEN_COARSE_MS).await;
         measure(app);
+        if let Err(error) = measure_holds(app).await {
+            tracing::warn!(error = failed(app, &error), "holds were not counted");
+        }
         if let Err(error) = forget(app).await {
             tracing::warn!(error = failed(app, &error), "old Idempotency-Keys were not forgotten");
         }
@@ -198,6 +203,17 @@ fn measure(app: &App) {
     }
     metrics::gauge!("windlass_clusters", "state" => "lost").set(app.table.lost(app.lost_before_ms()) as f64);
     app.meters.table_bytes.set(app.table.heap_bytes() as f64);
+}
+
+/// Every reason is shown, also those of nothing: an alarm that rests on a missing series never ends.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; below 2^53 nothing is lost")]
+async fn measure_holds(app: &App) -> db::Result<()> {
+    let counted: HashMap<String, i64> = holds::count(&mut *app.db.read().await?).await?.into_iter().collect();
+    for reason in HoldReason::ALL {
+        let count = counted.get(reason.code()).copied().unwrap_or(0);
+        metrics::gauge!("windlass_holds", "reason" => reason.code()).set(count as f64);
+    }
+    Ok(())
 }
 
 /// A root that was put beside the others counts without a restart, if our key is in it. If not, no agent that has it

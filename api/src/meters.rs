@@ -32,6 +32,10 @@ impl Meters {
             "windlass_clusters",
             "Clusters, by state; lost are those of the active ones that have not been seen for five intervals"
         );
+        describe_gauge!(
+            "windlass_holds",
+            "What clusters refuse or wait for, by reason; of the whole fleet, at every replica"
+        );
         describe_gauge!("windlass_table_bytes", "Bytes of the table of clusters in memory");
         describe_gauge!("windlass_report_queue", "Reports that wait to be written");
         describe_histogram!("windlass_db_wait_seconds", "Time that a request waited for the database");

@@ -152,6 +152,9 @@ impl FromStr for Selector {
             return Err(BadSelector("longer than 4096 bytes".to_owned()));
         }
         let mut selector = Self::default();
+        if text.trim().is_empty() {
+            return Ok(selector);
+        }
         for term in split(text) {
             selector.match_expressions.push(expression(term.trim())?);
         }
@@ -171,10 +174,12 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
         }
         c == ',' && !inside
     })
-    .filter(|term| !term.trim().is_empty())
 }
 
 fn expression(term: &str) -> Result<Expression, BadSelector> {
+    if term.is_empty() {
+        return Err(BadSelector("there is a comma with no condition beside it".to_owned()));
+    }
     let one = |key: &str, operator, values: Vec<String>| {
         Ok(Expression { key: key.trim().to_owned(), operator, values })
     };

@@ -95,7 +95,8 @@ pub async fn start(settings: Settings, clock: Clock, stop: CancellationToken) ->
     tasks.spawn(async move { loops::assigning(&shared, &written).await });
     loops::start(&mut tasks, &app, &settings, &stop)?;
     tasks.spawn(observe.serve(stop.clone()));
-    tracing::info!(%address, %fleet, store = %app.store, "serving");
+    let database = db::shown(&settings.database_url()?)?;
+    tracing::info!(%address, %fleet, database, store = %app.store, "serving");
     Ok(Running { address, observe: observe_address, fleet, app, tasks, stop, _sole: sole })
 }
 
@@ -167,7 +168,13 @@ async fn open(settings: &Settings, clock: Clock, readiness: &Readiness) -> anyho
 /// write, and what every desired says beside the assignment may have changed.
 async fn found(db: &Db, roots: &Roots, terms: &Terms, clock: &Clock) -> anyhow::Result<()> {
     let ours = roots.trust.fleet();
-    fleet::found(&mut *db.read().await?, ours).await.context("write the fleet's row")?;
+    if fleet::found(&mut *db.read().await?, ours).await.context("write the fleet's row")? {
+        tracing::warn!(
+            fleet = %ours,
+            "the database was empty: this fleet begins here. If clusters have joined it before, stop, and give --database \
+             the one that knows them, or its last backup"
+        );
+    }
     let row = fleet::get(&mut *db.read().await?).await.context("read the fleet's row")?;
     if row.id != ours {
         bail!(

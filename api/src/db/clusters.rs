@@ -131,6 +131,9 @@ pub(crate) struct ClusterRow {
 impl FromRow<'_, AnyRow> for ClusterRow {
     fn from_row(row: &AnyRow) -> Result<Self> {
         let time = |at: Option<i64>| at.map(timestamp);
+        let duplicate_since = time(row.try_get("duplicate_since")?);
+        let agent_ahead = row.try_get::<Option<i64>, _>("agent_ahead")?.map(nat);
+        let own_holds = u64::from(duplicate_since.is_some()) + u64::from(agent_ahead.is_some());
         let cluster = Cluster {
             id: text(row.try_get("id")?)?,
             name: row.try_get("name")?,
@@ -148,9 +151,9 @@ impl FromRow<'_, AnyRow> for ClusterRow {
             sync: of_word(row.try_get("sync")?)?,
             health: of_word(row.try_get("health")?)?,
             services: nat(row.try_get("services")?),
-            holds: nat(row.try_get("holds")?),
-            duplicate_since: time(row.try_get("duplicate_since")?),
-            agent_ahead: row.try_get::<Option<i64>, _>("agent_ahead")?.map(nat),
+            holds: nat(row.try_get("holds")?) + own_holds,
+            duplicate_since,
+            agent_ahead,
         };
         Ok(Self {
             cluster,

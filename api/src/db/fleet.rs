@@ -17,11 +17,11 @@ pub(crate) struct Fleet {
     pub(crate) root: u64,
 }
 
-/// Makes the row on the first start.
-pub(crate) async fn found(conn: &mut Conn, id: Digest) -> Result<()> {
+/// Makes the row on the first start; `false` if it is there.
+pub(crate) async fn found(conn: &mut Conn, id: Digest) -> Result<bool> {
     let sql = "insert into fleet (one, id, terms, change, catalog, assigned, written_at, written_before)
                values (1, $1, '', 0, 0, 0, 0, 0) on conflict (one) do nothing";
-    sqlx::query(sql).bind(id.to_string()).execute(conn).await.map(drop)
+    Ok(sqlx::query(sql).bind(id.to_string()).execute(conn).await?.rows_affected() == 1)
 }
 
 pub(crate) async fn get(conn: &mut Conn) -> Result<Fleet> {

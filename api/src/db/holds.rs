@@ -1,11 +1,11 @@
-//! Holds, as clusters last reported them.
+//! Holds: as clusters last reported them, from place 0 on, and below it what the api itself holds until a person has looked.
 
-use cdn::{ClusterId, Digest};
+use cdn::{ClusterId, Digest, document};
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::filter::Filter;
-use super::{Conn, Result, json, text};
+use super::{Conn, Result, json, text, to_json};
 use crate::clock::timestamp;
 use crate::nouns::holds::Hold;
 
@@ -22,7 +22,7 @@ pub(crate) struct HoldRow {
 
 impl FromRow<'_, AnyRow> for HoldRow {
     fn from_row(row: &AnyRow) -> Result<Self> {
-        let hold: cdn::document::Hold = json(row.try_get("hold")?)?;
+        let hold: document::Hold = json(row.try_get("hold")?)?;
         let hold = Hold {
             cluster: text(row.try_get("cluster")?)?,
             cluster_name: row.try_get("cluster_name")?,
@@ -57,6 +57,25 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Hol
         filter.and("(h.cluster > ? or (h.cluster = ? and h.place > ?))", [id(), id(), place.into()]);
     }
     filter.fetch(conn, "h.cluster, h.place", listed.limit).await
+}
+
+/// Writes down what the api itself holds of a cluster, once for each reason.
+pub(crate) async fn put_own(conn: &mut Conn, cluster: &ClusterId, hold: &document::Hold) -> Result<()> {
+    let sql = "insert into holds (cluster, place, reason, hold)
+               values ($1, (select coalesce(min(place), 0) - 1 from holds where cluster = $1 and place < 0), $2, $3)";
+    let query = sqlx::query(sql).bind(cluster.as_str()).bind(hold.reason.code()).bind(to_json(hold));
+    query.execute(conn).await.map(drop)
+}
+
+/// Lets go of it.
+pub(crate) async fn release_own(conn: &mut Conn, cluster: &ClusterId) -> Result<()> {
+    let sql = "delete from holds where cluster = $1 and place < 0";
+    sqlx::query(sql).bind(cluster.as_str()).execute(conn).await.map(drop)
+}
+
+/// How many there are, by reason.
+pub(crate) async fn count(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
+    sqlx::query_as("select reason, count(*) from holds group by reason").fetch_all(conn).await
 }
 
 /// The clusters that report this digest, by name; at most so many. Honest ones share none, since the cluster is part of

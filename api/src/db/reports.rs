@@ -68,7 +68,8 @@ async fn put_running(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> R
 }
 
 async fn put_holds(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> Result<()> {
-    sqlx::query("delete from holds where cluster = $1").bind(cluster.as_str()).execute(&mut *conn).await?;
+    let sql = "delete from holds where cluster = $1 and place >= 0";
+    sqlx::query(sql).bind(cluster.as_str()).execute(&mut *conn).await?;
     let places: Vec<_> = (0_i64..).zip(&report.holds).collect();
     for part in places.chunks(BATCH) {
         let list = rows(part.len(), 6);

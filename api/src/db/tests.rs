@@ -23,6 +23,15 @@ fn a_path_is_sqlite_and_an_address_is_postgresql() {
 }
 
 #[test]
+fn d6_people_are_shown_where_the_database_is_and_no_password() {
+    let shown = |text: &str| super::shown(&Secret::new(text)).unwrap();
+    assert_eq!(shown("sqlite:///var/a.db"), "/var/a.db");
+    assert!(shown("a.db").starts_with('/') && shown("a.db").ends_with("/a.db"));
+    assert_eq!(shown("postgres://u:p@host:5432/fleet?password=x"), "postgres://host:5432/fleet");
+    assert_eq!(shown("postgresql://host/fleet"), "postgres://host/fleet");
+}
+
+#[test]
 fn a_batch_has_numbered_parameters() {
     assert_eq!(rows(2, 3), "($1,$2,$3),($4,$5,$6)");
 }

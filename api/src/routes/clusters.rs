@@ -24,7 +24,7 @@ use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::clock::timestamp;
 use crate::db::clusters::{Changed, ClusterRow, Listed};
-use crate::db::{self, Conn, Write, documents, nat};
+use crate::db::{self, Conn, Write, documents, holds, nat};
 use crate::desired::Extras;
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InPath, Json as Body, Query, tagged};
@@ -210,6 +210,7 @@ pub(crate) async fn recover(
     let change = tx.change();
     let assigned = (seq, seq::believed(row.agent_ahead));
     db::clusters::recover(&mut tx, &row.id, assigned, now, change).await?;
+    holds::release_own(&mut tx, &row.id).await?;
     let did = json!({"duplicate_since": row.duplicate_since, "agent_ahead": row.agent_ahead, "seq": seq});
     audited(&mut tx, &app, &admin.who, ("cluster.recover", row.id.as_str()), did).await?;
     commit_and_assign(tx, &app).await?;

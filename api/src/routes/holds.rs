@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cdn::document::Roles;
+use cdn::document::{HoldReason, Roles};
 use cdn::envelope::Signature;
 use cdn::limits::SIGNATURES;
 use cdn::{ClusterId, Digest, document};
@@ -41,7 +41,7 @@ pub struct Approve {
 /// How many of the clusters that report one digest are named.
 const NAMED: i64 = 16;
 
-/// The holds of all clusters' last reports.
+/// The holds of all clusters' last reports, and what the api itself holds of them.
 #[utoipa::path(get, path = "/v1/holds", tag = "holds", security(("admin" = [])), params(HoldQuery),
     responses((status = 200, body = Page<Hold>)))]
 pub(crate) async fn list(
@@ -49,6 +49,12 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Query(query): Query<HoldQuery>,
 ) -> Result<Json<Page<Hold>>> {
+    if let Some(reason) = query.reason.as_deref() {
+        let known: Vec<_> = HoldReason::ALL.iter().map(|known| known.code()).collect();
+        if !known.contains(&reason) {
+            return Err(Error::malformed(format!("`reason` is one of {}.", known.join(", "))));
+        }
+    }
     let mut conn = app.db.read().await?;
     let cluster = match &query.cluster {
         Some(cluster) => Some(clusters::found(&mut conn, cluster).await?.cluster.id),

@@ -21,6 +21,7 @@ pub struct Page<T> {
 /// Which page.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// At most this many entries; 100 unless said, at most 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ use crate::nouns::clusters::ClusterState;
 /// Which clusters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct ClusterQuery {
     /// A label selector as kubectl writes it: `env=prod,region in (north,south),!canary`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +32,7 @@ pub struct ClusterQuery {
 /// Which holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct HoldQuery {
     /// Only those of this cluster, by name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +51,7 @@ pub struct HoldQuery {
 /// Which removals.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct RemovalQuery {
     /// Only those of this cluster, by name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +70,7 @@ pub struct RemovalQuery {
 /// Which services.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceQuery {
     /// Only those of this project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,7 @@ pub struct ServiceQuery {
 /// `DELETE /v1/services/{project}/{name}?mode=...`: what becomes of its objects in the clusters that run it.
 #[derive(Clone, Debug, Serialize, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
     /// `delete` or `orphan`.
     #[param(value_type = String)]

@@ -46,6 +46,9 @@ fn j5_what_is_not_a_selector_is_refused() {
         "/x=1",
         "x/=1",
         "env in ()x",
+        "env=prod,,",
+        ",env=prod",
+        ",",
         &long,
         &many,
     ] {

@@ -76,11 +76,18 @@ on_both! {
             let said = fleet.get(&format!("/v1/clusters?{query}=zz{hostile}")).await.ok();
             assert_eq!(said["items"], json!([]), "{query}");
         }
-        for path in ["/v1/services?cursor=", "/v1/audit?cursor=", "/v1/holds?reason=", "/v1/publishers?cursor="] {
+        for path in ["/v1/services?cursor=", "/v1/audit?cursor=", "/v1/publishers?cursor="] {
             let said = fleet.get(&format!("{path}!{hostile}")).await;
             assert!(said.status.is_success(), "{path}: {said:?}");
         }
         fleet.get(&format!("/v1/holds?cursor={hostile}")).await.refused(400, "malformed");
+        let said = fleet.get(&format!("/v1/holds?reason={hostile}")).await.refused(400, "malformed");
+        assert!(said["detail"].as_str().unwrap().contains("PruneBudget"), "{said}");
+        // A filter that is not one, left out, would show more than was asked for.
+        for path in ["clusters?stat=active", "holds?service=web", "services?projects=x", "audit?after=x"] {
+            let said = fleet.get(&format!("/v1/{path}")).await.refused(400, "malformed");
+            assert!(said["detail"].as_str().unwrap().contains("unknown field"), "{said}");
+        }
         fleet.get("/v1/clusters?limit=abc").await.refused(400, "malformed");
         fleet.get(&format!("/v1/clusters/{hostile}")).await.refused(404, "not_found");
         fleet.get(&format!("/v1/services/{hostile}/x")).await.refused(400, "malformed");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use testbed::{Process, Program, Ready, free_port};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, until};
 
 /// The program on the same folder and database as a fleet whose own api is stopped.
 pub(crate) async fn program(fleet: &mut Fleet, more: &[&str]) -> (Process, String) {
@@ -56,6 +56,25 @@ async fn it_counts_polls_names_no_cluster_and_ends_in_order() {
     let mode = std::fs::metadata(fleet.path("admin-token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(process.stop().await.unwrap(), 0, "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l13_a_database_that_is_empty_is_said_and_holds_are_counted_of_none_too() {
+    let mut fleet = Fleet::on_sqlite().await;
+    let (mut process, observe) = program(&mut fleet, &[]).await;
+    until("the holds are counted", async || {
+        let metrics =
+            fleet.http.get(format!("{observe}/metrics")).send().await.unwrap().text().await.unwrap();
+        metrics.contains("windlass_holds{reason=\"PruneBudget\"} 0").then_some(())
+    })
+    .await;
+    process.stop().await.unwrap();
+    let log = process.log();
+    assert!(log.contains(fleet.path("api.db").to_str().unwrap()) && !log.contains("was empty"), "{log}");
+    std::fs::rename(fleet.path("api.db"), fleet.path("elsewhere.db")).unwrap();
+    let (mut process, _) = beside(&fleet).await;
+    process.stop().await.unwrap();
+    assert!(process.log().contains("the database was empty"), "{}", process.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

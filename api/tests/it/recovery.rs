@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use cdn::Digest;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::fleet::{Copied, Fleet};
+use crate::fleet::{Copied, Fleet, hold};
 
 on_both! {
     async fn d9_two_agents_with_one_identity_are_told_nothing_until_a_person_has_chosen(fleet) {
@@ -21,11 +22,13 @@ on_both! {
         let seen = fleet.get("/v1/clusters/site-1").await.ok();
         assert!(seen["duplicate_since"].is_string());
         assert_eq!(seen["sync"], "held", "it is told nothing until a person has decided");
+        is_held(&fleet, &mut agent, "DuplicateIdentity").await;
         let renew = fleet.send(Method::POST, "/v1/renew", &agent.credential, None).await;
         renew.refused(409, "duplicate_identity");
         fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
         agent.has_news(&fleet).await;
         agent.has_no_news(&fleet).await;
+        assert_eq!(holds(&fleet, "DuplicateIdentity").await, json!([]));
     }
 
     async fn an_agent_that_is_restarted_often_is_no_duplicate(fleet) {
@@ -45,11 +48,13 @@ on_both! {
         agent.held.as_mut().unwrap().desired.seq = ahead;
         agent.is_refused(&fleet, 409, "agent_ahead").await;
         assert_eq!(fleet.get("/v1/clusters/site-1").await.ok()["agent_ahead"], ahead);
+        is_held(&fleet, &mut agent, "AgentAhead").await;
         fleet.post("/v1/clusters/site-1/recover", json!({})).await.ok();
         agent.held = Some(before);
         let after = agent.has_news(&fleet).await;
         assert!(after.desired.seq > ahead, "above what the agent held");
         assert_eq!(fleet.get("/v1/clusters/site-1").await.ok().get("agent_ahead"), None);
+        assert_eq!(holds(&fleet, "AgentAhead").await, json!([]));
     }
 
     /// A credential that is stolen must not take the fleet down by what its thief says, also not behind a person's word.
@@ -182,6 +187,20 @@ on_both! {
         // Who writes is told at once.
         fleet.put("/v1/sources/default/later", later).await.refused(422, "invalid_body");
     }
+}
+
+/// The holds of a reason.
+async fn holds(fleet: &Fleet, reason: &str) -> Value {
+    fleet.get(&format!("/v1/holds?reason={reason}")).await.ok()["items"].clone()
+}
+
+/// Holds of the api's own are listed and counted beside those of reports, and stay when the agent reports.
+async fn is_held(fleet: &Fleet, agent: &mut Agent, reason: &str) {
+    agent.reports(fleet, &[], vec![hold(Digest::of(b"another"))]).await;
+    let held = holds(fleet, reason).await;
+    assert_eq!(held.as_array().map(Vec::len), Some(1), "{held}");
+    assert!(held[0]["next"].as_str().unwrap().contains("windlass recover"), "{held}");
+    assert_eq!(fleet.get("/v1/clusters/site-1").await.ok()["holds"], 2);
 }
 
 /// What is published comes to both, and also when all are told something else, as by an api that is started anew.

@@ -87,7 +87,9 @@ reasons! {
     /// What the agent knew of keys and sequences is lost while objects of ours exist.
     TrustLost, Lasting => "Nothing is pruned before one clean full pass; restore the state folder if there is a copy.",
     /// Two agents use one identity.
-    DuplicateIdentity, Lasting => "Stop the copy and let it join anew.",
+    DuplicateIdentity, Lasting => "Stop the copy and let it join anew; then say so with `windlass recover`.",
+    /// The agent holds an assignment that the api's database never made.
+    AgentAhead, Lasting => "The database may be a restored backup, or another one: look at it, then say so with `windlass recover`.",
     /// The state on disk belongs to another cluster.
     WrongHome, Lasting => "This is a copied state folder: remove it here and join anew.",
     /// Another agent, of another identity, works on this cluster.
