@@ -16,7 +16,7 @@ use cdn::document::{
 use cdn::limits::{DESIRED_LIST, SET_SERVICES};
 use cdn::{ClusterId, Digest, ProjectName, ServiceName};
 
-use crate::nouns::services::OnUnassign;
+use crate::nouns::services::{OnUnassign, ServiceSpec};
 use crate::selector::Selector;
 
 /// All that an assignment depends on.
@@ -46,6 +46,35 @@ pub(crate) enum Targets {
     Listed(BTreeSet<String>),
     /// Clusters by their labels.
     Selected(Selector),
+}
+
+/// What of a cluster decides which services are meant for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) id: &'a ClusterId,
+    pub(crate) name: &'a str,
+    pub(crate) labels: &'a BTreeMap<String, String>,
+    pub(crate) projects: &'a [ProjectName],
+}
+
+impl Targets {
+    /// What a spec says.
+    pub(crate) fn of(spec: &ServiceSpec) -> Self {
+        match &spec.selector {
+            Some(selector) => Self::Selected(selector.clone()),
+            None => Self::Listed(spec.clusters.iter().cloned().collect()),
+        }
+    }
+
+    /// Whether a service of this project is meant for the cluster, which lets the project in.
+    pub(crate) fn reach(&self, project: &ProjectName, site: &Site<'_>) -> bool {
+        let is_let_in = site.projects.is_empty() || site.projects.contains(project);
+        is_let_in
+            && match self {
+                Self::Listed(names) => names.contains(site.name) || names.contains(site.id.as_str()),
+                Self::Selected(selector) => selector.matches(site.labels),
+            }
+    }
 }
 
 /// An active cluster.
@@ -132,13 +161,9 @@ fn targeted<'a>(
     services: &'a BTreeMap<ServiceName, ServiceInputs>,
     cluster: &ClusterInputs,
 ) -> BTreeSet<&'a ServiceName> {
-    let is_let_in =
-        |name: &ServiceName| cluster.projects.is_empty() || cluster.projects.contains(name.project());
-    let is_meant = |service: &ServiceInputs| match &service.targets {
-        Targets::Listed(names) => names.contains(&cluster.name) || names.contains(cluster.id.as_str()),
-        Targets::Selected(selector) => selector.matches(&cluster.labels),
-    };
-    let meant = services.iter().filter(|(name, service)| is_let_in(name) && is_meant(service));
+    let ClusterInputs { id, name, labels, projects, .. } = cluster;
+    let site = Site { id, name, labels, projects };
+    let meant = services.iter().filter(|(name, service)| service.targets.reach(name.project(), &site));
     meant.map(|(name, _)| name).collect()
 }
 

@@ -186,3 +186,18 @@ pub enum OnUnassign {
     /// They are deleted, on the same proof as every prune: a removal with mode `delete` is written.
     Delete,
 }
+
+/// Which active clusters a change of a service's targets concerns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reach {
+    /// How many it was meant for.
+    pub before: u64,
+    /// How many it is meant for from now on.
+    pub after: u64,
+    /// How many of them are new.
+    pub joining: u64,
+    /// How many it is no longer meant for; `onUnassign` says what becomes of its objects there.
+    pub leaving: u64,
+    /// The names of some of those that leave, at most 16.
+    pub leaves: Vec<String>,
+}

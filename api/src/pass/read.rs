@@ -84,12 +84,8 @@ async fn services_by_name(conn: &mut Conn) -> db::Result<BTreeMap<ServiceName, S
 /// A service, as far as assignments look at it.
 fn service_inputs(service: &Service) -> ServiceInputs {
     let spec = &service.spec;
-    let targets = match &spec.selector {
-        Some(selector) => Targets::Selected(selector.clone()),
-        None => Targets::Listed(spec.clusters.iter().cloned().collect()),
-    };
     ServiceInputs {
-        targets,
+        targets: Targets::of(spec),
         release: service.release,
         depends_on: spec.depends_on_names(service.name.project()),
         options: spec.options.to_wire(service.name.project()),

@@ -9,7 +9,8 @@ use http::HeaderMap;
 
 use super::page::Page;
 use super::services::{
-    self, DeleteQuery, Deleted, Service, ServiceKind, ServiceQuery, ServiceSpec, delete_one, put_one, shown,
+    self, Changed, DeleteQuery, Deleted, PutQuery, Service, ServiceKind, ServiceQuery, ServiceSpec,
+    delete_one, put_one, shown,
 };
 use crate::app::App;
 use crate::auth::Admin;
@@ -42,20 +43,21 @@ pub(crate) async fn get(
 
 /// Makes a service with a selector, or replaces its spec.
 #[utoipa::path(put, path = "/v1/global-services/{project}/{name}", tag = "services", security(("admin" = [])),
-    params(("project" = String, Path), ("name" = String, Path),
+    params(("project" = String, Path), ("name" = String, Path), PutQuery,
         ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     request_body = ServiceSpec,
-    responses((status = 200, body = Service), (status = 201, body = Service),
+    responses((status = 200, body = Changed), (status = 201, body = Changed),
         (status = 409, body = crate::routes::openapi::Problem), (status = 412, body = crate::routes::openapi::Problem),
         (status = 422, body = crate::routes::openapi::Problem)))]
 pub(crate) async fn put(
     admin: Admin,
     State(app): State<Arc<App>>,
     at: InProject,
-    conditions: Conditions,
+    (Query(query), conditions): (Query<PutQuery>, Conditions),
     Body(spec): Body<ServiceSpec>,
 ) -> Result<services::Put> {
-    put_one(&app, &admin, (at.service()?, ServiceKind::GlobalService), &conditions, &spec).await
+    let put = (at.service()?, ServiceKind::GlobalService, query);
+    put_one(&app, &admin, put, &conditions, &spec).await
 }
 
 /// Deletes a global service. `mode` says what becomes of its objects in the clusters that run it.

@@ -93,3 +93,13 @@ pub struct DeleteQuery {
     #[param(value_type = String)]
     pub mode: Option<cdn::document::RemovalMode>,
 }
+
+/// `PUT /v1/services/{project}/{name}?dry_run=true`: whether it is only asked what would come of it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PutQuery {
+    /// Check everything, say which clusters it would concern, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}

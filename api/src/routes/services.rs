@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod follow;
+mod reach;
 mod standings;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use super::queries::{DeleteQuery, ServiceQuery};
+pub use super::queries::{DeleteQuery, PutQuery, ServiceQuery};
 pub use crate::assign::cycle;
 
 use super::page::{Page, rows};
@@ -31,9 +32,20 @@ pub(crate) use follow::{__path_pin, __path_resume, __path_undo, pin, resume, und
 pub(crate) use standings::{__path_clusters, clusters};
 
 pub use crate::nouns::services::{
-    Follow, OnUnassign, Options, Published, Service, ServiceKind, ServiceSpec, Standing,
+    Follow, OnUnassign, Options, Published, Reach, Service, ServiceKind, ServiceSpec, Standing,
 };
 pub use crate::selector::{Expression, Operator, Selector};
+
+/// The answer to a `PUT`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Changed {
+    /// The service as it is now, or would be.
+    #[serde(flatten)]
+    pub service: Service,
+    /// Which clusters it concerns; not where its targets stay what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<Reach>,
+}
 
 /// The answer to a `DELETE`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

@@ -23,6 +23,34 @@ on_both! {
         tidal.has_no_news(&fleet).await;
     }
 
+    async fn a_change_says_which_clusters_it_leaves_and_a_dry_run_changes_nothing(fleet) {
+        let selector = |env: &str| json!({"matchLabels": {"env": env}});
+        fleet.global("web", selector("prod")).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        fleet.publish(&publisher, "default/web", 1).await;
+        for (name, env) in [("site-1", "prod"), ("site-2", "prod"), ("site-3", "staging")] {
+            fleet.join(name, json!({"env": env})).await;
+        }
+        let put = async |query: &str, env: &str| {
+            let body = json!({"source": "repo", "namespace": "app", "selector": selector(env)});
+            fleet.put(&format!("/v1/global-services/default/web{query}"), body).await
+        };
+        let leaving = json!({"before": 2, "after": 0, "joining": 0, "leaving": 2, "leaves": ["site-1", "site-2"]});
+        let said = put("?dry_run=true", "prd").await.ok();
+        assert_eq!(said["reach"], leaving);
+        assert_eq!(said["spec"]["selector"], selector("prd"));
+        assert_eq!(fleet.get("/v1/services/default/web").await.ok()["spec"]["selector"], selector("prod"));
+        assert_eq!(put("", "prd").await.ok()["reach"], leaving);
+        let said = put("", "staging").await.ok();
+        assert_eq!(said["reach"], json!({"before": 0, "after": 1, "joining": 1, "leaving": 0, "leaves": []}));
+        assert_eq!(put("", "staging").await.ok().get("reach"), None, "the same again concerns nobody");
+        let body = json!({"source": "none", "namespace": "app", "selector": selector("x")});
+        fleet.put("/v1/global-services/default/web?dry_run=true", body).await.refused(422, "invalid_service");
+        let body = json!({"source": "repo", "namespace": "app", "clusters": ["site-1"]});
+        assert_eq!(fleet.put("/v1/services/default/new?dry_run=true", body).await.ok()["reach"]["after"], 1);
+        fleet.get("/v1/services/default/new").await.refused(404, "not_found");
+    }
+
     async fn explicit_targets_count_by_name_and_also_before_the_cluster_joins(fleet) {
         fleet.source("default").await;
         let spec = json!({"source": "repo", "namespace": "app", "clusters": ["site-1", "site-2"]});

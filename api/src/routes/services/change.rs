@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::standings::sets_with;
-use super::{DeleteQuery, Deleted, Service, ServiceKind, ServiceSpec, check, found, shown};
+use super::{Changed, DeleteQuery, Deleted, PutQuery, ServiceKind, ServiceSpec, check, found, reach, shown};
 use crate::app::{App, audited};
 use crate::auth::Admin;
 use crate::db::{fleet, removals, services};
@@ -18,24 +18,25 @@ use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
 use crate::routes::commit_and_assign;
 
 /// What a `PUT` answers.
-pub(crate) type Put = (StatusCode, HeaderMap, Json<Service>);
+pub(crate) type Put = (StatusCode, HeaderMap, Json<Changed>);
 
 /// Makes a service with explicit targets, or replaces its spec.
 #[utoipa::path(put, path = "/v1/services/{project}/{name}", tag = "services", security(("admin" = [])),
-    params(("project" = String, Path), ("name" = String, Path),
+    params(("project" = String, Path), ("name" = String, Path), PutQuery,
         ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     request_body = ServiceSpec,
-    responses((status = 200, body = Service), (status = 201, body = Service),
+    responses((status = 200, body = Changed), (status = 201, body = Changed),
         (status = 409, body = crate::routes::openapi::Problem), (status = 412, body = crate::routes::openapi::Problem),
         (status = 422, body = crate::routes::openapi::Problem)))]
 pub(crate) async fn put(
     admin: Admin,
     State(app): State<Arc<App>>,
     at: InProject,
-    conditions: Conditions,
+    (Query(query), conditions): (Query<PutQuery>, Conditions),
     Body(spec): Body<ServiceSpec>,
 ) -> Result<Put> {
-    put_one(&app, &admin, (at.service()?, ServiceKind::ServiceDeployment), &conditions, &spec).await
+    let put = (at.service()?, ServiceKind::ServiceDeployment, query);
+    put_one(&app, &admin, put, &conditions, &spec).await
 }
 
 /// Deletes a service of either kind. `mode` says what becomes of its objects in the clusters that run it; there is no
@@ -58,7 +59,7 @@ pub(crate) async fn delete(
 pub(crate) async fn put_one(
     app: &App,
     admin: &Admin,
-    (name, kind): (ServiceName, ServiceKind),
+    (name, kind, query): (ServiceName, ServiceKind, PutQuery),
     conditions: &Conditions,
     spec: &ServiceSpec,
 ) -> Result<Put> {
@@ -72,18 +73,28 @@ pub(crate) async fn put_one(
     conditions.check(before.as_ref().map(|before| before.version))?;
     check::check_others(&mut tx, &name, spec).await?;
     let is_same = before.as_ref().is_some_and(|before| before.spec == *spec);
-    if is_same {
+    let mut service = match &before {
         // Applying the same documents again, as people do from git, is no event and no new version.
+        Some(before) if is_same => before.clone(),
+        _ => {
+            services::put(&mut tx, &name, kind, spec, app.clock.now_ms()).await?;
+            found(&mut tx, &name).await?
+        }
+    };
+    if is_same || query.dry_run {
         drop(tx);
     } else {
-        services::put(&mut tx, &name, kind, spec, app.clock.now_ms()).await?;
         fleet::touch_catalog(&mut tx).await?;
         audited(&mut tx, app, &admin.who, ("service.put", &name.to_string()), json!(spec)).await?;
         commit_and_assign(tx, app).await?;
     }
-    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    let service = shown(app, &name).await?;
-    let (headers, body) = tagged(service.version, service);
+    if !query.dry_run {
+        service = shown(app, &name).await?;
+    }
+    let specs = (before.as_ref().map(|before| &before.spec), spec);
+    let reach = reach::of_change(&mut *app.db.read().await?, &name, specs).await?;
+    let status = if before.is_some() || query.dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let (headers, body) = tagged(service.version, Changed { service, reach });
     Ok((status, headers, body))
 }
 
