@@ -6,12 +6,14 @@
 pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod clusters;
+mod columns;
 pub(crate) mod documents;
 mod filter;
 pub(crate) mod fleet;
 pub(crate) mod holds;
 pub(crate) mod idempotency;
 pub(crate) mod join_tokens;
+mod place;
 pub(crate) mod publishers;
 pub(crate) mod releases;
 pub(crate) mod removals;
@@ -20,23 +22,21 @@ pub(crate) mod services;
 pub(crate) mod sources;
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use cdn::Secret;
-use program::files::{Lock, LockError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, Connection, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
+pub(crate) use columns::{int, json, maybe, nat, of_word, rows, text, to_json, word};
+use place::address;
+pub(crate) use place::{lock, shown};
 
 pub(crate) type Conn = AnyConnection;
 pub(crate) type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -231,56 +231,6 @@ async fn check(options: &AnyConnectOptions) -> anyhow::Result<()> {
     conn.close().await.context(UNOPENED)
 }
 
-/// Locks an SQLite file for this process alone, until the lock is dropped: two apis on it would each tell what the other
-/// does not know. PostgreSQL is shared, and needs none.
-pub(crate) fn lock(place: &Secret) -> anyhow::Result<Option<Lock>> {
-    let Some(file) = file(place.expose())? else { return Ok(None) };
-    match Lock::beside(&file) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(LockError::Held { holder, .. }) => bail!(
-            "the database {} is in use by {holder}: an SQLite file serves one api alone; stop that one, or use \
-             PostgreSQL for several replicas (--database postgres://USER@HOST/DATABASE)",
-            file.display()
-        ),
-        Err(error @ LockError::Unusable { .. }) => Err(error.into()),
-    }
-}
-
-/// Which database it is, for people: the whole path, or the address without user, password and parameters.
-pub(crate) fn shown(place: &Secret) -> anyhow::Result<String> {
-    if let Some(path) = file(place.expose())? {
-        return Ok(std::path::absolute(&path).unwrap_or(path).display().to_string());
-    }
-    let (_, rest) = place.expose().split_once("://").unwrap_or_default();
-    let address = rest.split(['?', '#']).next().unwrap_or_default();
-    Ok(format!("postgres://{}", address.rsplit('@').next().unwrap_or_default()))
-}
-
-/// A path or a URL as the URL that the driver reads.
-fn address(text: &Secret) -> anyhow::Result<(Engine, Secret)> {
-    Ok(match file(text.expose())? {
-        None => (Engine::Postgres, text.clone()),
-        Some(path) => (Engine::Sqlite, Secret::new(format!("sqlite://{}?mode=rwc", path.display()))),
-    })
-}
-
-/// The file, where it is SQLite.
-fn file(url: &str) -> anyhow::Result<Option<PathBuf>> {
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(None);
-    }
-    let path = url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//");
-    let path = if url.starts_with("sqlite:///") {
-        format!("/{}", path.trim_start_matches('/'))
-    } else {
-        path.to_owned()
-    };
-    if path.is_empty() || path == ":memory:" || path.contains("://") || path.contains(['?', '#', '%']) {
-        bail!("`--database` is neither a path nor a postgres:// address; paths have none of ? # %");
-    }
-    Ok(Some(path.into()))
-}
-
 /// How each connection is to be. What is acknowledged must survive a power cut (law L11), so WAL flushes at each commit:
 /// said, and not left to how SQLite was built, since acknowledged rows were lost with NORMAL when tried. Beside it bounds
 /// on waiting, so that one query or one writer holds up no other for ever.
@@ -317,63 +267,6 @@ async fn is_clean(conn: &mut Conn, engine: Engine) -> Result<bool> {
     // Behind a rollback that is still to come.
     conn.ping().await?;
     Ok(!conn.is_in_transaction())
-}
-
-/// `($1,$2),($3,$4)`: the list of a batch. Made of numbers alone.
-pub(crate) fn rows(count: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let row: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", row.join(","))
-    };
-    (0..count).map(row).collect::<Vec<_>>().join(",")
-}
-
-/// A column's text as what it must be.
-pub(crate) fn text<T: FromStr>(text: &str) -> Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// A column's text as what may be there.
-pub(crate) fn maybe<T: FromStr>(column: Option<&str>) -> Result<Option<T>>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    column.map(text).transpose()
-}
-
-/// A column's JSON.
-pub(crate) fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// A word of a wire enum, as the column holds it.
-pub(crate) fn word<T: Serialize>(value: &T) -> String {
-    let value = serde_json::to_value(value).expect("a wire enum becomes JSON");
-    value.as_str().expect("a wire enum is a word").to_owned()
-}
-
-/// The wire enum of a column's word.
-pub(crate) fn of_word<T: DeserializeOwned>(word: &str) -> Result<T> {
-    serde_json::from_value(word.into()).map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-/// A document as a column's text.
-pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
-    String::from_utf8(cdn::json::canonical_of(value)).expect("JSON is UTF-8 text")
-}
-
-/// A count or a sequence as the database holds it. What does not fit is refused where it comes in; bent to fit, it would
-/// be another number, with none above it (FAULTS A3).
-pub(crate) fn int(n: u64) -> Result<i64> {
-    i64::try_from(n).map_err(|error| sqlx::Error::Encode(Box::new(error)))
-}
-
-/// The same the other way; the database holds nothing below 0.
-pub(crate) fn nat(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
 }
 
 #[cfg(test)]
