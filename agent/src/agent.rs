@@ -148,19 +148,27 @@ impl Agent {
         let target = Arc::new(self.target().await?);
         let client = Client::new(&settings.http.settings(USER_AGENT))?;
         let origins = settings.origins.origins(client.clone())?;
-        let (identity, joined_now) = Box::pin(join::identity(settings, &state, &target, &client)).await?;
-        self.status.joined(&identity.cluster);
+        let known = Box::pin(join::identity(settings, &state, &target, &client)).await?;
+        let (member, joined_now) = (known.member, known.joined_now);
+        self.status.joined(&member.cluster);
         let start = cdn::Digest::of(&cdn::secret::random::<16>()).hex()[..16].to_owned();
-        let api = Api::new(client, &settings.api, identity.credential.clone(), start);
+        let api = Api::new(client, &settings.api, known.credential, start);
         let root_file = match &settings.root {
             Some(RootArg::File(file)) => Some(file.clone()),
             Some(RootArg::Digest(_)) | None => None,
         };
-        let (home, holder) = (identity.home.clone(), identity.holder());
+        let (home, holder) = (member.home.clone(), member.holder());
         let (sender, news) = watch::channel(None);
         let status = Arc::clone(&self.status);
-        let tools =
-            Tools { api: api.clone(), identity, origins, state: Arc::clone(&state), root_file, status };
+        let tools = Tools {
+            api: api.clone(),
+            member,
+            origins,
+            named: known.origins,
+            state: Arc::clone(&state),
+            root_file,
+            status,
+        };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await?;
         if !poller.had_assignment()
             && let Err(error) = state.with(State::note_lost).await

@@ -1,6 +1,7 @@
 //! The agent's side of its protocol with the api, and nothing else: `GET /v1/desired`, `POST /v1/report`,
 //! `POST /v1/join`. Nothing is retried here; each caller has its own patience.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cdn::document::Report;
@@ -14,7 +15,8 @@ use program::http::{Bounds, Client, FetchError, HeaderName, Request, Response, S
 pub(crate) struct Api {
     client: Client,
     url: String,
-    credential: Secret,
+    /// None while the identity is lost; all clones share it.
+    credential: Arc<OnceLock<Secret>>,
     start: String,
 }
 
@@ -30,6 +32,9 @@ pub(crate) enum Polled {
 /// Why the api gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
+    /// Nothing was asked.
+    #[error("there is no credential to ask the api with")]
+    NoCredential,
     /// No answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -59,9 +64,20 @@ const POLL_TIME: Duration = Duration::from_mins(1);
 const SMALL_BYTES: u64 = 64 << 10;
 
 impl Api {
-    /// The api for whoever holds a credential. `start` is this start's nonce.
-    pub(crate) fn new(client: Client, url: &str, credential: Secret, start: String) -> Self {
+    /// The api for whoever holds a credential, or gets it back later. `start` is this start's nonce.
+    pub(crate) fn new(client: Client, url: &str, credential: Option<Secret>, start: String) -> Self {
+        let credential = Arc::new(credential.map_or_else(OnceLock::new, OnceLock::from));
         Self { client, url: url.to_owned(), credential, start }
+    }
+
+    /// Whether there is a credential.
+    pub(crate) fn has_credential(&self) -> bool {
+        self.credential.get().is_some()
+    }
+
+    /// Takes the credential that was lost. One that is here stays.
+    pub(crate) fn give(&self, credential: Secret) {
+        self.credential.get_or_init(|| credential);
     }
 
     /// Asks what to run, saying what is held.
@@ -70,8 +86,8 @@ impl Api {
         seq: u64,
         payload: Option<Digest>,
     ) -> Result<(Polled, Option<Duration>), ApiError> {
-        let mut request = self
-            .get("/v1/desired")
+        let mut request = Request::get(format!("{}/v1/desired", self.url))
+            .bearer(self.credential()?)
             .header(HeaderName::from_static(SEQ_HEADER), &seq.to_string())
             .header(HeaderName::from_static(START_HEADER), &self.start);
         if let Some(payload) = payload {
@@ -89,7 +105,7 @@ impl Api {
     /// Says how things are here.
     pub(crate) async fn report(&self, report: &Report) -> Result<(), ApiError> {
         let request = Request::post_json(format!("{}/v1/report", self.url), json::canonical_of(report))
-            .bearer(self.credential.expose());
+            .bearer(self.credential()?);
         let answer = self.client.fetch(request, Bounds::new(SMALL_BYTES, POLL_TIME)).await?;
         if answer.status.is_success() { Ok(()) } else { Err(refused(&answer)) }
     }
@@ -97,13 +113,13 @@ impl Api {
     /// Asks to join; the credential is the join token.
     pub(crate) async fn join(&self, request: &JoinRequest) -> Result<JoinAnswer, ApiError> {
         let request = Request::post_json(format!("{}/v1/join", self.url), json::canonical_of(request))
-            .bearer(self.credential.expose());
+            .bearer(self.credential()?);
         let answer = self.client.fetch(request, Bounds::new(SMALL_BYTES, POLL_TIME)).await?;
         if answer.status.is_success() { read(&answer) } else { Err(refused(&answer)) }
     }
 
-    fn get(&self, path: &str) -> Request {
-        Request::get(format!("{}{path}", self.url)).bearer(self.credential.expose())
+    fn credential(&self) -> Result<&str, ApiError> {
+        self.credential.get().map(Secret::expose).ok_or(ApiError::NoCredential)
     }
 }
 
@@ -112,7 +128,7 @@ impl ApiError {
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             Self::Refused { wait, .. } => *wait,
-            Self::Fetch(_) | Self::Unreadable(_) => None,
+            Self::NoCredential | Self::Fetch(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -124,7 +140,15 @@ impl ApiError {
                 "it does not know this cluster's credential; check that it is the right api, and if the api lost it, \
                  remove the state folder and join anew with a new join token",
             ),
-            Self::Refused { .. } | Self::Fetch(_) | Self::Unreadable(_) => None,
+            Self::Refused { .. } | Self::NoCredential | Self::Fetch(_) | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// The api's own word for why it refuses, where it says one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { problem, .. } => problem.as_deref().map(|problem| problem.code.as_str()),
+            Self::NoCredential | Self::Fetch(_) | Self::Unreadable(_) => None,
         }
     }
 
@@ -135,7 +159,7 @@ impl ApiError {
                 status.is_client_error()
                     && ![StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
             }
-            Self::Fetch(_) | Self::Unreadable(_) => false,
+            Self::NoCredential | Self::Fetch(_) | Self::Unreadable(_) => false,
         }
     }
 }

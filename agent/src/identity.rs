@@ -1,4 +1,4 @@
-//! `Identity`: who this cluster is to the api, and which cluster it is here.
+//! `Identity`: who this cluster is to the api; and `Member`, which cluster it is here.
 
 use cdn::{ClusterId, Digest, Secret};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,26 @@ pub(crate) struct Identity {
     pub origins: Vec<String>,
 }
 
+/// One cluster of one fleet, at one target: all of an identity that repair needs. What is trusted says it too, so that
+/// a lost credential stops nothing (law L1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Member {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Its fleet.
+    pub fleet: Digest,
+    /// The target that it is.
+    pub home: String,
+}
+
 impl Identity {
+    /// Which cluster this is.
+    pub(crate) fn member(&self) -> Member {
+        Member { cluster: self.cluster.clone(), fleet: self.fleet, home: self.home.clone() }
+    }
+}
+
+impl Member {
     /// Who this is to other agents: one cluster of one fleet. Two fleets may give one id.
     pub(crate) fn holder(&self) -> String {
         format!("{}/{}", &self.fleet.hex()[..32], self.cluster)

@@ -13,38 +13,71 @@ use std::time::Duration;
 
 use crate::USER_AGENT;
 use crate::api::Api;
-use crate::identity::{Identity, Joining};
+use crate::checked::Unusable;
+use crate::identity::{Identity, Joining, Member};
 use crate::settings::{RootArg, Settings};
 use crate::state::State;
 use crate::target::Target;
 
-/// Who this cluster is: from disk, or by joining now. The flag says that it joined now.
+/// Who this cluster is.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Which cluster.
+    pub member: Member,
+    /// The credential for the api; none where it is lost.
+    pub credential: Option<Secret>,
+    /// Where content lies, as the api said at the join.
+    pub origins: Vec<String>,
+    /// Whether it joined only now.
+    pub joined_now: bool,
+}
+
+/// Who this cluster is: from disk, or by joining now. Where something is trusted, a lost identity ends no repair, and
+/// nobody joins over it unasked: the new cluster would be another one (law L1).
 pub(crate) async fn identity(
     settings: &Settings,
     state: &Arc<State>,
     target: &Target,
     client: &Client,
-) -> anyhow::Result<(Identity, bool)> {
+) -> anyhow::Result<Known> {
     let root = operators_root(settings)?;
-    let known = match state.with(State::identity).await {
-        Ok(known) => known,
-        Err(error) if error.is_damaged() && settings.join_token_file.is_some() => {
-            tracing::warn!(%error, "joining anew");
-            None
-        }
-        Err(error) if error.is_damaged() => {
-            bail!("{error}; give --join-token-file to join anew, or restore the state folder")
-        }
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(identity) = known {
+    let found = state.with(State::identity).await;
+    if let Ok(Some(identity)) = found {
         check_root(root, identity.fleet)?;
-        return Ok((identity, false));
+        return Ok(Known::of(identity, false));
+    }
+    if let Some(member) = state.with(State::member).await {
+        check_root(root, member.fleet)?;
+        return Ok(Known { member, credential: None, origins: Vec::new(), joined_now: false });
+    }
+    if let Err(error) = found {
+        let may_join = settings.join_token_file.is_some();
+        refuse(error, may_join)?;
     }
     let identity = Box::pin(join(settings, root, state, target, client)).await?;
     let kept = identity.clone();
     state.with(move |state| state.keep_identity(&kept)).await.context("keep the new identity")?;
-    Ok((identity, true))
+    Ok(Known::of(identity, true))
+}
+
+impl Known {
+    fn of(identity: Identity, joined_now: bool) -> Self {
+        let member = identity.member();
+        let Identity { credential, origins, .. } = identity;
+        Self { member, credential: Some(credential), origins, joined_now }
+    }
+}
+
+/// Whether an identity that gives nothing may be replaced: only one that is damaged, and only with a token.
+fn refuse(error: Unusable, may_join: bool) -> anyhow::Result<()> {
+    if !error.is_damaged() {
+        return Err(error.into());
+    }
+    if !may_join {
+        bail!("{error}; give --join-token-file to join anew, or restore the state folder");
+    }
+    tracing::warn!(%error, "joining anew");
+    Ok(())
 }
 
 /// The digest of the root that the operator gave, if one was given.
@@ -78,7 +111,9 @@ async fn join(
 ) -> anyhow::Result<Identity> {
     let Some(file) = &settings.join_token_file else {
         bail!(
-            "this cluster has not joined yet: give --join-token-file (made by `windlass join-token create`)"
+            "this cluster has not joined yet, or its state folder {} was lost; give --join-token-file (made by \
+             `windlass join-token create`): what runs here stays as it is until then",
+            settings.state.display()
         );
     };
     let token: Token = settings::read_secret(file)?.parse()?;
@@ -90,13 +125,13 @@ async fn join(
     let key = key_for(&token, state).await?;
     let agent = USER_AGENT.to_owned();
     let request = JoinRequest { name: settings.name.clone(), key: key.public(), agent };
-    let api = Api::new(client.clone(), &settings.api, token.secret().clone(), String::new());
+    let api = Api::new(client.clone(), &settings.api, Some(token.secret().clone()), String::new());
     let mut backoff = schedule::Backoff::new(Duration::from_secs(1), Duration::from_mins(2));
     let answer = loop {
         match api.join(&request).await {
             Ok(answer) => break answer,
             Err(error) if error.needs_a_person() => {
-                bail!("cannot join: {error}; make a new token with `windlass join-token create`")
+                bail!("cannot join: {error}; {}", way_in(error.code(), &settings.name))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot join yet");
@@ -114,6 +149,22 @@ async fn join(
         home,
         origins: answer.origins,
     })
+}
+
+/// What a person can do about a join that is refused.
+fn way_in(code: Option<&str>, name: &str) -> String {
+    match code {
+        // Nothing was spent. A cluster whose state folder was lost meets its former self here.
+        Some("name_taken") => format!(
+            "if that is this cluster, and its state folder was lost, let the api forget it with \
+             `windlass delete cluster {name}` - what runs here stays -, else give another --name; then start the \
+             agent again with the same token"
+        ),
+        Some("name_not_allowed") => "give the --name that the token is for, or make another token with \
+                                     `windlass join-token create`"
+            .to_owned(),
+        Some(_) | None => "make a new token with `windlass join-token create`".to_owned(),
+    }
 }
 
 /// The key to join with: the same one for the same token, however often the answer is lost.

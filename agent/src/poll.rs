@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{Api, ApiError, Polled};
 use crate::checked::Unusable;
 use crate::held::Held;
-use crate::identity::Identity;
+use crate::identity::Member;
 use crate::meters::{self, PollResult};
 use crate::state::{State, Trusted};
 use crate::status::Shared;
@@ -47,8 +47,10 @@ use way::{Came, Way};
 #[derive(Debug)]
 pub(crate) struct Poller {
     api: Api,
-    identity: Identity,
+    member: Member,
     origins: Origins,
+    /// Origins that the api named at the join.
+    named: Vec<String>,
     state: Arc<State>,
     root_file: Option<PathBuf>,
     trust: Option<Trust>,
@@ -78,10 +80,12 @@ pub(crate) struct Poller {
 pub(crate) struct Tools {
     /// The api.
     pub api: Api,
-    /// Who this cluster is.
-    pub identity: Identity,
+    /// Which cluster this is.
+    pub member: Member,
     /// The site's own origins.
     pub origins: Origins,
+    /// Origins that the api named at the join.
+    pub named: Vec<String>,
     /// What is on disk.
     pub state: Arc<State>,
     /// Root 1, where the operator gave a file.
@@ -122,7 +126,7 @@ impl Poller {
         interval: Duration,
         news: watch::Sender<Option<Arc<Wanted>>>,
     ) -> Result<Self, Unusable> {
-        let Tools { api, identity, origins, state, root_file, status } = tools;
+        let Tools { api, member, origins, named, state, root_file, status } = tools;
         let trusted = match state.with(State::trusted).await {
             Ok(trusted) => trusted,
             Err(error) if error.is_damaged() => {
@@ -131,17 +135,20 @@ impl Poller {
             }
             Err(error) => return Err(error),
         };
-        let pace = Pace::new(identity.cluster.as_str().as_bytes(), interval);
+        let mut trusted = trusted.unwrap_or_default();
+        let is_noted = trusted.member.replace(member.clone()).as_ref() == Some(&member);
+        let pace = Pace::new(member.cluster.as_str().as_bytes(), interval);
         let mut poller = Self {
             api,
-            identity,
+            member,
             origins,
+            named,
             state,
             root_file,
             trust: None,
             roots_due: Instant::now(),
-            trusted: trusted.unwrap_or_default(),
-            unsaved: false,
+            trusted,
+            unsaved: !is_noted,
             untidy: false,
             believed: None,
             beside: Arc::default(),
@@ -154,6 +161,7 @@ impl Poller {
             news,
             status,
         };
+        poller.look_for_credential().await;
         poller.take_up().await;
         Ok(poller)
     }
@@ -230,6 +238,7 @@ impl Poller {
 
     /// Asks the api; the answer comes later.
     async fn ask(&mut self) {
+        self.look_for_credential().await;
         if !self.refresh_roots().await {
             let message = "root 1 cannot be had from any origin; give it with --root FILE, or an origin";
             self.problems.poll = Some(Held::cluster(HoldReason::ContentUnavailable, message));
@@ -247,6 +256,27 @@ impl Poller {
         let payload = self.believed.as_ref().map(|(_, payload)| *payload).filter(|_| floor.is_some());
         let (api, seq) = (self.api.clone(), floor.map_or(0, |floor| floor.seq));
         self.way.ask(async move { api.poll(seq, payload).await });
+    }
+
+    /// Where the credential is lost, says so, until its file is put back.
+    async fn look_for_credential(&mut self) {
+        if self.api.has_credential() {
+            return;
+        }
+        let why = match self.state.with(State::identity).await {
+            Ok(Some(identity)) if identity.member() == self.member => {
+                tracing::info!("the identity is there again");
+                self.api.give(identity.credential);
+                self.named = identity.origins;
+                self.problems.answered();
+                return;
+            }
+            Ok(Some(_)) => "identity.json is another cluster's".to_owned(),
+            Ok(None) => "identity.json is gone".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("{why}; the api cannot be asked without it");
+        self.problems.poll = Some(Held::cluster(HoldReason::IdentityLost, message));
     }
 
     async fn came(&mut self, came: Came) {

@@ -143,7 +143,9 @@ fn outdated(error: &ApiError) -> Option<u64> {
         ApiError::Refused { problem: Some(problem), .. } => {
             problem.number.filter(|known| *known < LAST_NUMBER)
         }
-        ApiError::Refused { .. } | ApiError::Fetch(_) | ApiError::Unreadable(_) => None,
+        ApiError::Refused { .. } | ApiError::NoCredential | ApiError::Fetch(_) | ApiError::Unreadable(_) => {
+            None
+        }
     }
 }
 
@@ -151,7 +153,7 @@ fn outdated(error: &ApiError) -> Option<u64> {
 fn is_about_us(error: &ApiError) -> bool {
     match error {
         ApiError::Refused { status, .. } => matches!(status.as_u16(), 401 | 403),
-        ApiError::Fetch(_) | ApiError::Unreadable(_) => false,
+        ApiError::NoCredential | ApiError::Fetch(_) | ApiError::Unreadable(_) => false,
     }
 }
 

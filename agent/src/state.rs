@@ -6,7 +6,7 @@
 //! identity.json            who this cluster is
 //! joining.json             the key of a join that is under way
 //! root/<n>.json            the chain of roots, as signed
-//! trusted.json             floor, assignment, releases
+//! trusted.json             whose it is, floor, assignment, releases
 //! o/<digest>               the assignment's envelope, its set and values
 //! bundle/<T>.tar           the bundles that run, and those before them
 //! inventory.json           a copy of the inventory; the target holds it too

@@ -61,7 +61,7 @@ impl Poller {
 
     fn try_accept(&self, envelope: &[u8]) -> Result<Accepted, DesiredRefused> {
         let trust = self.trust.as_ref().expect("a poll begins with a root");
-        trust.accept(envelope, &self.identity.cluster, self.trusted.floor())
+        trust.accept(envelope, &self.member.cluster, self.trusted.floor())
     }
 
     fn refused(&mut self, refused: &DesiredRefused) {
@@ -161,6 +161,6 @@ impl Poller {
 
     /// The site's own origins, then those of the assignment; before the first one, those that the api named.
     pub(super) fn origins_of(&self, signed: &[String]) -> origins::Origins {
-        self.origins.with_more(if signed.is_empty() { &self.identity.origins } else { signed })
+        self.origins.with_more(if signed.is_empty() { &self.named } else { signed })
     }
 }

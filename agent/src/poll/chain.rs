@@ -30,7 +30,7 @@ impl Poller {
 
     /// Root 1: its digest is the fleet's id, so it does not matter where it comes from.
     async fn begin(&mut self) -> bool {
-        let fleet = self.identity.fleet;
+        let fleet = self.member.fleet;
         let given =
             self.root_file.as_ref().and_then(|file| files::read_bounded(file, Root::MAX_BYTES as u64).ok());
         let mut first = given.and_then(|bytes| Some((Trust::begin(fleet, &bytes).ok()?, bytes)));

@@ -12,7 +12,7 @@ impl Poller {
     /// Takes up what is on disk: chain, assignment, bundles. Only hashes are checked:
     /// what was believed once goes on running, also under a key that has been replaced since.
     pub(super) async fn take_up(&mut self) {
-        let fleet = self.identity.fleet;
+        let fleet = self.member.fleet;
         match self.state.with(move |state| state.trust(fleet)).await {
             Ok(trust) => self.trust = trust,
             Err(error) => tracing::warn!(%error, "root 1 on disk is not believed; it is asked for again"),

@@ -7,6 +7,7 @@ mod disk;
 mod edge;
 mod fleet;
 mod home;
+mod identity;
 mod kubernetes;
 mod moving;
 mod shown;

@@ -86,6 +86,8 @@ reasons! {
     Stale, Lasting => "Check the connection to the api; the cluster keeps running and repairing what it has.",
     /// What the agent knew of keys and sequences is lost while objects of ours exist.
     TrustLost, Lasting => "Nothing is pruned before one clean full pass; restore the state folder if there is a copy.",
+    /// Who this cluster is to the api cannot be read from the state folder.
+    IdentityLost, Lasting => "Put identity.json back from a copy; or remove the state folder and join anew, with a new join token: until then the cluster keeps running and repairing what it has.",
     /// Two agents use one identity.
     DuplicateIdentity, Lasting => "Stop the copy and let it join anew; then say so with `windlass recover`.",
     /// The agent holds an assignment that the api's database never made.
