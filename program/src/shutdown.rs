@@ -52,9 +52,8 @@ impl Shutdown {
             tokio::select! {
                 ended = tasks.next() => {
                     if let Err(failure) = ended {
-                        tracing::error!(error = format!("{failure:#}"), "stopping: a task failed");
-                        outcome = outcome.and(Err(failure));
                         token.cancel();
+                        outcome = Err(first(outcome, failure));
                     }
                 }
                 name = self.signalled() => {
@@ -81,6 +80,20 @@ impl Shutdown {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// The first failure, which is for `main` to say; of a later one nobody else would hear.
+fn first(outcome: anyhow::Result<()>, failure: anyhow::Error) -> anyhow::Error {
+    match outcome {
+        Ok(()) => {
+            tracing::info!("stopping: a task failed; why is said at the end");
+            failure
+        }
+        Err(first) => {
+            tracing::error!(error = format!("{failure:#}"), "another task failed");
+            first
         }
     }
 }
