@@ -57,6 +57,23 @@ pub(super) struct Repaired {
     pub(super) taken_back: Option<String>,
 }
 
+/// Objects named in one line of the log.
+const NAMED: usize = 10;
+
+/// What was brought back, by name, in a line that stays short when a whole service was damaged.
+pub(super) fn names(repaired: &[Repaired]) -> String {
+    let mut services: BTreeMap<&ServiceName, Vec<String>> = BTreeMap::new();
+    for one in repaired.iter().take(NAMED) {
+        services.entry(&one.service).or_default().push(one.id.to_string());
+    }
+    let of = |(service, ids): (&ServiceName, Vec<String>)| format!("{service}: {}", ids.join(", "));
+    let line = services.into_iter().map(of).collect::<Vec<_>>().join("; ");
+    match repaired.len().saturating_sub(NAMED) {
+        0 => line,
+        more => format!("{line}, and {more} more"),
+    }
+}
+
 impl Done {
     /// One object of a service does so now.
     pub(super) fn health_of(&mut self, service: &ServiceName, health: Health) {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cdn::document::{Health, HoldClass, HoldReason, Sync};
 use cdn::{ObjectId, ServiceName};
 
-use super::applier::{Applier, Done, Repaired};
+use super::applier::{Applier, Done, Repaired, names};
 use super::{News, Syncer};
 use crate::held::Held;
 use crate::outcome::{Counts, Ended, Outcome, ServiceOutcome};
@@ -48,6 +48,9 @@ impl Syncer {
         hands.prune(prunes).await;
         let mut done = hands.done;
         self.refused = std::mem::take(&mut done.refused);
+        if !done.repaired.is_empty() {
+            tracing::info!(objects = names(&done.repaired), "drift is repaired");
+        }
         for Repaired { service, id, taken_back } in done.repaired.drain(..) {
             self.fights.repaired(&service, &id, taken_back, Instant::now());
         }

@@ -1,10 +1,14 @@
 //! `windlass-agent` as a process.
 
+use std::ffi::OsStr;
 use std::process::Command;
+
+use crate::fleet::config;
+use crate::site::Site;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass-agent");
 
-fn run(arguments: &[&str]) -> (i32, String) {
+fn run(arguments: &[impl AsRef<OsStr>]) -> (i32, String) {
     let output = Command::new(BINARY).env_clear().args(arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(text).unwrap())
@@ -14,7 +18,30 @@ fn run(arguments: &[&str]) -> (i32, String) {
 fn why_it_ends_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let (state, target) = (format!("--state={}", at("state")), format!("--target=directory:{}", at("target")));
+    let (state, target) =
+        (format!("--state={}", at("state")), format!("--target=directory:{}", at("target")));
     let (code, text) = run(&["--api=http://127.0.0.1:1", &state, &target, "--observe-listen=off"]);
     assert_eq!((code, text.matches("has not joined yet").count()), (1, 1), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l13_the_log_names_what_drifted_and_stays_short() {
+    let mut site = Site::new().await;
+    let many: Vec<_> = (0..12).map(|n| config(&format!("c{n:02}"), "1")).collect();
+    site.fleet.publish("web", &many);
+    site.assign().await;
+    let repair = |damaged: usize| {
+        for n in 0..damaged {
+            std::fs::write(site.path("web", &format!("c{n:02}")), "damaged").unwrap();
+        }
+        let arguments: Vec<String> = site.arguments().into_iter().chain(["once".to_owned()]).collect();
+        let (code, text) = run(&arguments);
+        assert_eq!(code, 0, "{text}");
+        let line = text.lines().find(|line| line.contains("drift is repaired"));
+        line.unwrap_or_else(|| panic!("no such line in {text}")).to_owned()
+    };
+    let line = repair(1);
+    assert!(line.contains("default/web: ConfigMap/web/c00\""), "{line}");
+    let line = repair(12);
+    assert_eq!((line.matches("ConfigMap").count(), line.contains(", and 2 more")), (10, true), "{line}");
 }

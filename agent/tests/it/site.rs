@@ -40,19 +40,22 @@ impl Site {
     }
 
     pub(crate) fn settings(&self) -> Settings {
+        Settings::try_parse_from(["windlass-agent".to_owned()].into_iter().chain(self.arguments())).unwrap()
+    }
+
+    /// The settings, as a process takes them.
+    pub(crate) fn arguments(&self) -> [String; 8] {
         let text = |path: &Path| path.display().to_string();
-        Settings::try_parse_from([
-            "windlass-agent",
-            &format!("--api={}", self.wire.url),
-            &format!("--join-token-file={}", text(&self.folder.path().join("token"))),
-            &format!("--state={}", text(&self.state())),
-            &format!("--target=directory:{}", text(&self.target())),
-            &format!("--origin={}", text(&self.origin)),
-            "--poll-interval=1s",
-            "--sync-interval=1s",
-            "--observe-listen=off",
-        ])
-        .unwrap()
+        [
+            format!("--api={}", self.wire.url),
+            format!("--join-token-file={}", text(&self.folder.path().join("token"))),
+            format!("--state={}", text(&self.state())),
+            format!("--target=directory:{}", text(&self.target())),
+            format!("--origin={}", text(&self.origin)),
+            "--poll-interval=1s".to_owned(),
+            "--sync-interval=1s".to_owned(),
+            "--observe-listen=off".to_owned(),
+        ]
     }
 
     /// Assigns the set as it is now, and lets the agent take it up: poll, passes, report.
