@@ -73,7 +73,7 @@ impl Agent {
         let readiness = Readiness::new();
         let ready = Ready::of(&readiness);
         let observe = Observe::bind(self.settings.observe.observe_listen, readiness).await?;
-        meters::describe();
+        meters::begin();
         let mut tasks = JoinSet::new();
         tasks.spawn(observe.serve(stop.clone()));
         let loops = tokio::select! {

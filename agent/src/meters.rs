@@ -8,8 +8,36 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 
 use crate::outcome::{Ended, Outcome};
 
-/// Says what each one is; to be called after the recorder is there.
-pub(crate) fn describe() {
+/// What can be refused of content and documents.
+const REFUSALS: [HoldReason; 9] = [
+    HoldReason::RollbackRefused,
+    HoldReason::SeqConflict,
+    HoldReason::WrongCluster,
+    HoldReason::NotSigned,
+    HoldReason::OriginNotAllowed,
+    HoldReason::AssignmentUnusable,
+    HoldReason::ContentMismatch,
+    HoldReason::ReleaseRefused,
+    HoldReason::BundleRefused,
+];
+
+/// Says what each one is, and begins those that only grow; to be called after the recorder is there.
+pub(crate) fn begin() {
+    describe();
+    for result in [PollResult::News, PollResult::Unchanged, PollResult::Failed] {
+        counter!("windlass_polls_total", "result" => result.word()).increment(0);
+    }
+    for result in [Ended::Complete, Ended::Incomplete, Ended::Superseded, Ended::Failed] {
+        counter!("windlass_sync_passes_total", "result" => result.word()).increment(0);
+    }
+    for reason in REFUSALS {
+        counter!("windlass_verify_failures_total", "reason" => reason.code()).increment(0);
+    }
+    content(0, 0);
+    drop(histogram!("windlass_apply_seconds"));
+}
+
+fn describe() {
     describe_counter!("windlass_polls_total", "Polls of the api, by what came of them");
     describe_gauge!("windlass_last_poll_timestamp_seconds", "When the api last answered a poll");
     describe_gauge!("windlass_holds", "What is held at present, by reason");
@@ -50,6 +78,13 @@ impl PollResult {
 /// Content or a document was refused.
 pub(crate) fn refused(reason: HoldReason) {
     counter!("windlass_verify_failures_total", "reason" => reason.code()).increment(1);
+}
+
+/// Content has come: so much over the network, or so much that was here already.
+pub(crate) fn content(full: u64, cached: u64) {
+    for (kind, bytes) in [("full", full), ("cached", cached)] {
+        counter!("windlass_content_bytes_total", "kind" => kind).increment(bytes);
+    }
 }
 
 /// A poll has ended.

@@ -10,6 +10,7 @@ use super::Poller;
 use super::accept::UNKNOWN_KEY;
 use super::download::{Fetch, Fetched, Places, refused_release};
 use crate::held::Held;
+use crate::meters;
 use crate::wanted::Loaded;
 
 impl Poller {
@@ -72,8 +73,7 @@ impl Poller {
             self.trusted.min_seqs.raise(trust, verified);
         }
         self.saved_bytes += saved;
-        metrics::counter!("windlass_content_bytes_total", "kind" => "cached").increment(saved);
-        metrics::counter!("windlass_content_bytes_total", "kind" => "full").increment(moved);
+        meters::content(moved, saved);
         let (record, loaded) = (content.record().clone(), Loaded::of(&content));
         // First the bundle, then what names it; what runs until then makes no room for it.
         let trusted = self.trusted.clone();

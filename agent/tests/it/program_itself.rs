@@ -3,7 +3,10 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
+use testbed::{Program, Ready};
+
 use crate::fleet::config;
+use crate::shown::page;
 use crate::site::Site;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_windlass-agent");
@@ -44,4 +47,36 @@ async fn l13_the_log_names_what_drifted_and_stays_short() {
     assert!(line.contains("default/web: ConfigMap/web/c00\""), "{line}");
     let line = repair(12);
     assert_eq!((line.matches("ConfigMap").count(), line.contains(", and 2 more")), (10, true), "{line}");
+}
+
+/// An alert on what never happened yet must find it at zero.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_is_there_from_the_start_though_nothing_is_to_do() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    let port = testbed::free_port().unwrap();
+    let program = Program::new("windlass-agent", BINARY)
+        .args(site.arguments().iter().filter(|argument| !argument.starts_with("--observe-listen")))
+        .args([format!("--observe-listen=127.0.0.1:{port}")]);
+    let process = program.start(Ready::Http(format!("http://127.0.0.1:{port}/readyz"))).await.unwrap();
+    let (_, metrics) = page(port, "/metrics").await;
+    for line in [
+        "windlass_sync_passes_total{result=\"complete\"} ",
+        "windlass_sync_passes_total{result=\"failed\"} 0",
+        "windlass_objects{state=\"synced\"} 1",
+        "windlass_apply_seconds_count 0",
+        "windlass_prune_held 0",
+        "windlass_last_success_timestamp_seconds 1",
+        "windlass_content_bytes_total{kind=\"full\"} 0",
+        "windlass_content_bytes_total{kind=\"cached\"} 0",
+        "windlass_verify_failures_total{reason=\"NotSigned\"} 0",
+    ] {
+        let name = line.split(['{', ' ']).next().unwrap().trim_end_matches("_count");
+        let help = format!("# HELP {name} ");
+        for line in [line, &help] {
+            assert!(metrics.lines().any(|one| one.starts_with(line)), "{line} is not in {metrics}");
+        }
+    }
+    drop(process);
 }

@@ -12,7 +12,7 @@ use crate::fleet::config;
 use crate::site::{Running, Site};
 
 /// Reads a page of the agent's own port.
-async fn page(port: u16, path: &str) -> (u16, String) {
+pub(crate) async fn page(port: u16, path: &str) -> (u16, String) {
     let settings = program::http::Settings::new("windlass-test/1");
     let request = Request::get(format!("http://127.0.0.1:{port}{path}"));
     let bounds = Bounds::new(1 << 20, Duration::from_secs(10));
