@@ -42,6 +42,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn start(Arguments { settings, command }: Arguments) -> anyhow::Result<()> {
     program::logs::start(&settings.logs)?;
+    program::settings::tell_strays::<Arguments>();
     program::install_crypto();
     match command {
         Some(Command::Once) => {

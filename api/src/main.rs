@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     if let Err(error) = program::logs::start(&settings.logs) {
         tracing::error!(%error, "logs do not start");
     }
+    program::settings::tell_strays::<Settings>();
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

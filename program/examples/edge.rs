@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     if program::logs::start(&args.logs).is_err() {
         return ExitCode::FAILURE;
     }
+    program::settings::tell_strays::<Args>();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(args)));
     match ended {

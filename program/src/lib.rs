@@ -1,8 +1,8 @@
 //! What every program needs at its edge, and nothing that knows of Windlass: settings, logs, shutdown, health and
 //! metrics, one bounded HTTP client, the server's TLS, files that survive a power cut, and the arithmetic of waiting.
 //!
-//! A program reads in this order: [`settings::parse`], [`logs::start`], [`install_crypto`],
-//! [`shutdown::Shutdown::listen`], [`observe::Observe::bind`], then its tasks in [`shutdown::Tasks`].
+//! A program reads in this order: [`settings::parse`], [`logs::start`], [`settings::tell_strays`],
+//! [`install_crypto`], [`shutdown::Shutdown::listen`], [`observe::Observe::bind`], then its tasks in [`shutdown::Tasks`].
 
 pub mod files;
 pub mod http;

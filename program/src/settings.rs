@@ -9,6 +9,7 @@
 
 mod file;
 mod secret;
+mod strays;
 mod units;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 pub use file::FileError;
 pub use secret::{SecretError, read_secret};
+pub use strays::tell_strays;
 pub use units::{bytes, duration, human, parse_bytes, parse_duration};
 
 use file::SettingsFile;
@@ -39,10 +41,27 @@ pub fn parse_checked<A: Parser>(check: impl FnOnce(&A) -> anyhow::Result<()>) ->
     parse_from(std::env::args_os(), check)
 }
 
+/// Like [`parse_checked`]; `--check-config` also looks into what the settings name - keys, tokens, folders -, which a
+/// start finds out by itself. `inspect` makes and changes nothing.
+pub fn parse_inspected<A: Parser>(
+    check: impl FnOnce(&A) -> anyhow::Result<()>,
+    inspect: impl FnOnce(&A) -> anyhow::Result<()>,
+) -> Result<A, Stop> {
+    read(std::env::args_os(), check, inspect)
+}
+
 /// Like [`parse_checked`], from given arguments; the first one is the program's name.
 pub fn parse_from<A: Parser>(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
     check: impl FnOnce(&A) -> anyhow::Result<()>,
+) -> Result<A, Stop> {
+    read(arguments, check, |_| Ok(()))
+}
+
+fn read<A: Parser>(
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    check: impl FnOnce(&A) -> anyhow::Result<()>,
+    inspect: impl FnOnce(&A) -> anyhow::Result<()>,
 ) -> Result<A, Stop> {
     let words: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let bare = with_own_flags(A::command());
@@ -54,7 +73,11 @@ pub fn parse_from<A: Parser>(
     let matches = command.try_get_matches_from_mut(words).map_err(|error| file.blame(error))?;
     let args = A::from_arg_matches(&matches).map_err(|error| Stop::Clap(error.format(&mut command)))?;
     check(&args).map_err(Stop::Check)?;
-    if matches.get_flag(CHECK) { Err(Stop::Checked(file.name())) } else { Ok(args) }
+    if !matches.get_flag(CHECK) {
+        return Ok(args);
+    }
+    inspect(&args).map_err(Stop::Check)?;
+    Err(Stop::Checked(file.name()))
 }
 
 /// Settings from words alone, for a program that another one runs inside itself: the environment is the other's, and
@@ -119,7 +142,7 @@ fn with_own_flags(command: Command) -> Command {
         .long(CHECK)
         .action(ArgAction::SetTrue)
         .global(true)
-        .help("Check the settings, print the result and end");
+        .help("Check the settings and what they name, print the result and end");
     command.arg(config).arg(check)
 }
 

@@ -38,6 +38,7 @@ async fn main() -> ExitCode {
         };
     let ended = async {
         program::logs::start(&arguments.logs)?;
+        program::settings::tell_strays::<Arguments>();
         program::install_crypto();
         match &arguments.verb {
             Some(Verb::Once(once)) => publish_once(&arguments.settings, once).await,

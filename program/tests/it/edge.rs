@@ -163,3 +163,18 @@ async fn g5_a_proxy_of_the_environment_is_used_and_no_proxy_excepts_from_it() {
     fetch(direct.url("/y"), "127.0.0.1").await.unwrap();
     assert_eq!((proxy.heads().len(), direct.heads().len()), (1, 1));
 }
+
+#[test]
+fn k2_a_variable_that_is_almost_a_setting_is_told_once_and_refused_never() {
+    let edge = Edge::new()
+        .env("WINDLASS_INTERVALL", "a secret")
+        .env("WINDLASS_API_SERVICE_HOST", "10.0.0.1")
+        .env("WINDLASS_API_PORT", "tcp://10.0.0.1:443");
+    let (output, _) = edge.stop_with(&["-TERM"]);
+    let log = text(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("WINDLASS_INTERVALL is no setting of this program"), "{log}");
+    assert!(log.contains("did you mean WINDLASS_INTERVAL?"), "{log}");
+    assert!(log.matches("WINDLASS_INTERVALL").count() == 1 && !log.contains("WINDLASS_API"), "{log}");
+    assert!(!log.contains("a secret"), "{log}");
+}
