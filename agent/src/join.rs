@@ -4,10 +4,12 @@
 use anyhow::{Context, bail};
 use cdn::document::{Document, Root};
 use cdn::secret::{Token, TokenKind};
+use cdn::trust::Trust;
 use cdn::wire::{JoinRequest, JoinState};
 use cdn::{Digest, Secret, SigningKey};
 use program::http::Client;
 use program::{files, schedule, settings};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,19 +83,22 @@ fn refuse(error: Unusable, may_join: bool) -> anyhow::Result<()> {
 }
 
 /// The digest of the root that the operator gave, if one was given.
-fn operators_root(settings: &Settings) -> anyhow::Result<Option<Digest>> {
+pub(crate) fn operators_root(settings: &Settings) -> anyhow::Result<Option<Digest>> {
     match &settings.root {
         None => Ok(None),
         Some(RootArg::Digest(digest)) => Ok(Some(*digest)),
         Some(RootArg::File(file)) => {
             let bytes = files::read_bounded(file, Root::MAX_BYTES as u64)
                 .with_context(|| format!("read --root {}", file.display()))?;
-            Ok(Some(Digest::of(&bytes)))
+            let fleet = Digest::of(&bytes);
+            Trust::begin(fleet, &bytes).with_context(|| format!("--root {}", file.display()))?;
+            Ok(Some(fleet))
         }
     }
 }
 
-fn check_root(root: Option<Digest>, fleet: Digest) -> anyhow::Result<()> {
+/// The fleet that is joined, or was, must be the one that the operator named.
+pub(crate) fn check_root(root: Option<Digest>, fleet: Digest) -> anyhow::Result<()> {
     match root {
         Some(root) if root != fleet => {
             bail!("--root is {root}, but the fleet is {fleet}: check which fleet this cluster belongs to")
@@ -116,10 +121,7 @@ async fn join(
             settings.state.display()
         );
     };
-    let token: Token = settings::read_secret(file)?.parse()?;
-    let (TokenKind::Join, Some(fleet)) = (token.kind(), token.fleet()) else {
-        bail!("the token in {} is not a join token", file.display());
-    };
+    let (token, fleet) = token(file)?;
     check_root(root, fleet)?;
     let home = home(target).await;
     let key = key_for(&token, state).await?;
@@ -149,6 +151,17 @@ async fn join(
         home,
         origins: answer.origins,
     })
+}
+
+/// The join token, and the fleet that it is for.
+pub(crate) fn token(file: &Path) -> anyhow::Result<(Token, Digest)> {
+    let token: Token = settings::read_secret(file)?
+        .parse()
+        .with_context(|| format!("--join-token-file {}", file.display()))?;
+    match (token.kind(), token.fleet()) {
+        (TokenKind::Join, Some(fleet)) => Ok((token, fleet)),
+        (_, _) => bail!("the token in {} is not a join token", file.display()),
+    }
 }
 
 /// What a person can do about a join that is refused.

@@ -1,7 +1,7 @@
 //! From desired to running, in one cluster.
 //!
 //! Three loops that never wait for each other: `poll` (network), `sync` (local), `report` (network). In reading order:
-//! `settings`, `join` and `identity`; `state` (what is believed, on disk); `poll` makes `wanted`; `sync` observes a
+//! `settings` (`inspect` looks into what they name), `join` and `identity`; `state` (what is believed, on disk); `poll` makes `wanted`; `sync` observes a
 //! `target`, asks the `plan` - pure, it holds every decision - and acts; `inventory` is what is ours; `status` is what
 //! we say of it.
 
@@ -16,6 +16,7 @@ mod directory;
 mod disk;
 mod held;
 mod identity;
+mod inspect;
 mod inventory;
 mod join;
 mod meters;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use agent::{Agent, Settings};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use program::settings::parse;
+use program::settings::parse_inspected;
 use program::shutdown::{GRACE, Shutdown, Tasks};
 
 /// Brings what the api assigns to this cluster into it, proved to the last byte, and keeps it so.
@@ -26,10 +26,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments: Arguments = match parse() {
-        Ok(arguments) => arguments,
-        Err(stop) => return stop.show(),
-    };
+    let arguments: Arguments =
+        match parse_inspected(|_| Ok(()), |arguments: &Arguments| arguments.settings.inspect()) {
+            Ok(arguments) => arguments,
+            Err(stop) => return stop.show(),
+        };
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

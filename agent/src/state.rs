@@ -63,6 +63,12 @@ const INVENTORY: &str = "inventory.json";
 const FOLDERS: [&str; 3] = ["root", "o", "bundle"];
 const DOCUMENT_BYTES: u64 = 64 << 20;
 
+/// Whether a folder holds who a cluster is, in whatever condition.
+pub(crate) fn has_identity(folder: &Path) -> bool {
+    let file = folder.join(IDENTITY);
+    file.exists() || checked::twin(&file).exists()
+}
+
 impl State {
     /// Takes the folder; it is made if it is missing. A second agent on the same folder is refused. A folder that is
     /// there is taken as it is: on a full disk, or a read-only one, what runs can still be repaired (laws L1, L8).

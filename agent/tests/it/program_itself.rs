@@ -80,3 +80,42 @@ async fn every_metric_is_there_from_the_start_though_nothing_is_to_do() {
     }
     drop(process);
 }
+
+#[tokio::test]
+async fn k2_check_config_looks_into_what_is_named_and_makes_nothing() {
+    let site = Site::new().await;
+    let (folder, checked) = (tempfile::tempdir().unwrap(), ["--check-config".to_owned()]);
+    let check = |more: &str| run(&[&site.arguments(), &checked[..], &[more.to_owned()]].concat());
+    let (code, text) = check("--log-level=info");
+    assert!(code == 0 && text.contains("configuration ok"), "{code} {text}");
+    assert!(!site.state().exists() && !site.target().exists());
+    let wrong = folder.path().join("wrong");
+    std::fs::write(&wrong, "wrong").unwrap();
+    let (wrong, gone) = (wrong.display().to_string(), folder.path().join("gone").display().to_string());
+    for (setting, file) in [
+        ("--ca-file", &gone),
+        ("--ca-file", &wrong),
+        ("--root", &gone),
+        ("--root", &wrong),
+        ("--origin-token-file", &format!("cdn.example.com={gone}")),
+    ] {
+        let (code, text) = check(&format!("{setting}={file}"));
+        let named = file.rsplit('=').next().unwrap();
+        assert!(code == 2 && text.contains(named), "{setting}={file}: {code} {text}");
+    }
+    // The one setting that is given already.
+    std::fs::write(site.token_file(), "wrong").unwrap();
+    let (code, text) = check("--log-level=info");
+    assert!(code == 2 && text.contains("--join-token-file"), "{code} {text}");
+    // Once it has joined, nobody needs the token.
+    std::fs::create_dir(site.state()).unwrap();
+    std::fs::write(site.state().join("identity.json"), "").unwrap();
+    assert_eq!(check("--log-level=info").0, 0);
+    std::fs::remove_dir_all(site.state()).unwrap();
+    std::fs::write(site.token_file(), site.wire.token.secret().expose()).unwrap();
+    for folder in [site.target(), site.state()] {
+        std::fs::write(&folder, "").unwrap();
+        let (code, text) = check("--log-level=info");
+        assert!(code == 2 && text.contains(&folder.display().to_string()), "{code} {text}");
+    }
+}

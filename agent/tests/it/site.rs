@@ -35,6 +35,10 @@ impl Site {
         self.folder.path().join("state")
     }
 
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.folder.path().join("token")
+    }
+
     pub(crate) fn target(&self) -> PathBuf {
         self.folder.path().join("target")
     }
@@ -48,7 +52,7 @@ impl Site {
         let text = |path: &Path| path.display().to_string();
         [
             format!("--api={}", self.wire.url),
-            format!("--join-token-file={}", text(&self.folder.path().join("token"))),
+            format!("--join-token-file={}", text(&self.token_file())),
             format!("--state={}", text(&self.state())),
             format!("--target=directory:{}", text(&self.target())),
             format!("--origin={}", text(&self.origin)),

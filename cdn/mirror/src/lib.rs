@@ -17,7 +17,7 @@ mod tls;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,14 @@ pub enum MirrorError {
     /// There is no such folder.
     #[error("{}: no such folder; name the folder of a directory store", .0.display())]
     NoDirectory(PathBuf),
+    /// The folder cannot be read.
+    #[error("{}: {why}; look at its rights and at the disk", folder.display())]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
     /// The address cannot be had.
     #[error("cannot listen on {address}: {why}; choose another address, or end what listens there")]
     Bind {
@@ -95,6 +103,17 @@ struct Shelf {
     served: Served,
 }
 
+/// Whether a folder is there and can be read.
+pub fn folder(directory: &Path) -> Result<(), MirrorError> {
+    match std::fs::read_dir(directory) {
+        Ok(_) => Ok(()),
+        Err(why) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&why.kind()) => {
+            Err(MirrorError::NoDirectory(directory.to_owned()))
+        }
+        Err(why) => Err(MirrorError::Unreadable { folder: directory.to_owned(), why }),
+    }
+}
+
 impl Mirror {
     /// Binds an address; port 0 takes a free one.
     pub async fn bind(address: SocketAddr, settings: &MirrorSettings) -> Result<Self, MirrorError> {
@@ -105,9 +124,7 @@ impl Mirror {
 
     /// Takes a listener that is bound already.
     pub fn on(listener: TcpListener, settings: &MirrorSettings) -> Result<Self, MirrorError> {
-        if !settings.directory.is_dir() {
-            return Err(MirrorError::NoDirectory(settings.directory.clone()));
-        }
+        folder(&settings.directory)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().map_err(|why| MirrorError::Bind { address: nowhere, why })?;
         let tls = settings.tls.as_ref().map(TlsFiles::acceptor).transpose()?;

@@ -45,6 +45,13 @@ impl Args {
         Ok(())
     }
 
+    /// What is named can be read, and is what it should be.
+    fn inspect(&self) -> anyhow::Result<()> {
+        mirror::folder(&self.directory)?;
+        self.tls.files().map(|files| files.acceptor()).transpose()?;
+        Ok(())
+    }
+
     fn settings(&self) -> MirrorSettings {
         MirrorSettings {
             directory: self.directory.clone(),
@@ -55,7 +62,7 @@ impl Args {
 }
 
 fn main() -> ExitCode {
-    let args = match program::settings::parse_checked::<Args>(Args::check) {
+    let args = match program::settings::parse_inspected(Args::check, Args::inspect) {
         Ok(args) => args,
         Err(stop) => return stop.show(),
     };

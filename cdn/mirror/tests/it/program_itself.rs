@@ -52,6 +52,11 @@ fn settings_of_no_use_are_refused_with_the_reason() {
     assert!(code == 1 && text.contains("/nowhere/at/all: no such folder"), "{code} {text}");
     let (code, text) = run(&["--directory", folder, "--check-config"]);
     assert!(code == 0 && text.contains("configuration ok"), "{code} {text}");
+    let (code, text) = run(&["--directory", "/nowhere/at/all", "--check-config"]);
+    assert!(code == 2 && text.contains("/nowhere/at/all: no such folder"), "{code} {text}");
+    let keys = ["--tls-certificate-file", "/nowhere/c.pem", "--tls-key-file", "/nowhere/k.pem"];
+    let (code, text) = run(&[&["--directory", folder, "--check-config"], &keys[..]].concat());
+    assert!(code == 2 && text.contains("/nowhere/c.pem"), "{code} {text}");
     let (code, text) = run(&["--help"]);
     assert!(code == 0 && text.contains("Example: windlass-mirror"), "{code} {text}");
 }
