@@ -1,16 +1,25 @@
 //! `windlass-mirror`: serves a directory store over HTTP, until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Parser;
 use mirror::{Limits, Mirror, MirrorSettings};
 use program::logs::LogArgs;
-use program::observe::{Observe, ObserveArgs, Readiness};
+use program::observe::{Observe, ObserveArgs, Part, Readiness};
 use program::shutdown::{GRACE, Shutdown, Tasks};
 use program::tls::TlsArgs;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// The folder is looked at this often ...
+const LOOK: Duration = Duration::from_secs(2);
+/// ... and has so long to answer.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// Serves a directory store over HTTP/1.1 and HTTP/2
 ///
@@ -84,17 +93,45 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let readiness = Readiness::new();
-    let listening = readiness.part("listener");
+    let (listening, folder) = (readiness.part("listener"), readiness.part("folder"));
     let observe = Observe::bind(args.observe.observe_listen, readiness).await?;
     let mirror = Mirror::bind(args.listen, &args.settings()).await?;
     listening.ready();
+    folder.ready();
     tracing::info!(url = mirror.url(), directory = %args.directory.display(), observe = ?observe.address(), "serving");
     let mut tasks = Tasks::new();
     tasks.start("observe", observe.serve(shutdown.token()));
+    tasks.start("folder", watch(args.directory, folder, shutdown.token()));
     let stop = shutdown.token();
     tasks.start("mirror", async move {
         mirror.serve(stop).await;
         Ok(())
     });
     shutdown.run_until_stopped(tasks, GRACE).await
+}
+
+/// Looks whether the folder is there, until `stop`: a disk that went away looks to readers like content that never was.
+async fn watch(directory: PathBuf, folder: Part, stop: CancellationToken) -> anyhow::Result<()> {
+    while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
+        stop.run_until_cancelled(look(&directory, &folder)).await;
+    }
+    Ok(())
+}
+
+async fn look(directory: &Path, folder: &Part) {
+    let place = directory.to_owned();
+    let mut asked = spawn_blocking(move || mirror::folder(&place));
+    let silent = || folder.not_ready(format!("{}: the disk does not answer", directory.display()));
+    let said = if let Ok(said) = timeout(LONGEST_LOOK, &mut asked).await {
+        said
+    } else {
+        silent();
+        // It is not asked again before: each question that hangs holds a thread.
+        asked.await
+    };
+    match said {
+        Ok(Ok(())) => folder.ready(),
+        Ok(Err(error)) => folder.not_ready(error.to_string()),
+        Err(_) => silent(),
+    }
 }

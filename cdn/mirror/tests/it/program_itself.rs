@@ -35,6 +35,42 @@ async fn it_serves_counts_and_ends_when_it_is_told_to() {
     assert_eq!(process.stop().await.unwrap(), 0, "{}", process.log());
 }
 
+/// A probe takes a site's mirror out of service while its disk is away, and back when it returns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_is_gone_is_said_by_readyz_until_it_is_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    std::fs::create_dir(&folder).unwrap();
+    let observe = testbed::free_port().unwrap();
+    let ready = format!("http://127.0.0.1:{observe}/readyz");
+    let program = Program::new("windlass-mirror", BINARY).arg("--directory").arg(&folder).args([
+        "--listen",
+        "127.0.0.1:0",
+        "--observe-listen",
+        &format!("127.0.0.1:{observe}"),
+    ]);
+    let mut process = program.start(Ready::Http(ready.clone())).await.unwrap();
+    let client = Client::new(&Settings::new("windlass-test/1")).unwrap();
+    let until = async |wanted: u16, says: &str| {
+        for _ in 0..600 {
+            let bounds = Bounds::new(100_000, Duration::from_secs(10));
+            let page = client.fetch(Request::get(ready.clone()), bounds).await.unwrap();
+            let body = String::from_utf8_lossy(&page.body).into_owned();
+            if page.status.as_u16() == wanted {
+                assert!(body.contains(says), "{body}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("/readyz never answers {wanted}");
+    };
+    std::fs::remove_dir(&folder).unwrap();
+    until(503, &format!("{}: no such folder", folder.display())).await;
+    std::fs::create_dir(&folder).unwrap();
+    until(200, "folder").await;
+    assert_eq!(process.stop().await.unwrap(), 0, "{}", process.log());
+}
+
 fn run(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(BINARY).env_clear().args(arguments).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
