@@ -62,10 +62,12 @@ async fn l7_a_second_agent_with_another_state_on_the_same_target_folder_is_refus
     first.until("running", |status| status.pass.is_some()).await;
     let elsewhere = tempfile::tempdir().unwrap();
     let settings = || Settings { state: elsewhere.path().join("state"), ..site.settings() };
+    // Removing the lock's file lets nobody in.
+    std::fs::remove_file(site.target().join(".windlass/lock")).unwrap();
     let staged = site.target().join(".windlass").join(".staged-1-1");
     std::fs::write(&staged, "").unwrap();
     let error = Box::pin(Agent::new(settings()).once()).await.unwrap_err();
-    assert!(format!("{error:#}").contains(".windlass is in use by"), "{error:#}");
+    assert!(format!("{error:#}").contains("target is in use by"), "{error:#}");
     assert!(Box::pin(Agent::new(settings()).leave()).await.is_err(), "nor does it take the inventory away");
     assert!(staged.exists());
     first.stop().await;

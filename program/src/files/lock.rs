@@ -11,12 +11,15 @@ const BESIDE: &str = "-lock";
 /// As many links as Linux follows.
 const MAX_LINKS: usize = 40;
 const MAX_HOLDER_BYTES: u64 = 256;
+const ANOTHER: &str = "another process";
 
 /// Holds a directory, or one file, for this process, until dropped or until the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
     path: PathBuf,
+    /// The directory itself, where it can be locked: whoever removes the file has not removed the lock.
+    whole: Option<File>,
 }
 
 /// Why a directory or a file could not be taken.
@@ -48,7 +51,23 @@ impl Lock {
     /// after a crash; what is written in the file only names the holder. So a directory that has been used before can
     /// also be taken where nothing can be written: on a full disk, or one that is mounted read-only (FAULTS I4).
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
-        Self::of(directory, directory.join(NAME))
+        Self::acquire_noted(directory, directory)
+    }
+
+    /// The same, with the file that names the holder in another directory: one inside it, for a directory that is
+    /// others' to read.
+    pub fn acquire_noted(directory: &Path, inner: &Path) -> Result<Self, LockError> {
+        let path = inner.join(NAME);
+        let whole = match lock_whole(directory) {
+            Ok(whole) => Some(whole),
+            Err(TryLockError::WouldBlock) => return Err(held(directory, File::open(&path).ok())),
+            Err(TryLockError::Error(error)) => {
+                // Over NFS a directory has no lock; the file has.
+                tracing::debug!(%error, directory = %directory.display(), "only the lock's file is locked");
+                None
+            }
+        };
+        Self::of(directory, path, whole)
     }
 
     /// Takes one file alone, by a lock that lies beside it: `api.db` by `api.db-lock`. The file itself is not opened,
@@ -56,23 +75,21 @@ impl Lock {
     pub fn beside(file: &Path) -> Result<Self, LockError> {
         let mut path = OsString::from(real(file));
         path.push(BESIDE);
-        Self::of(file, path.into())
+        Self::of(file, path.into(), None)
     }
 
-    fn of(directory: &Path, path: PathBuf) -> Result<Self, LockError> {
+    fn of(directory: &Path, path: PathBuf, whole: Option<File>) -> Result<Self, LockError> {
         let unusable = |why| LockError::Unusable { directory: directory.to_owned(), why };
         let mut file = open(&path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held { directory: directory.to_owned(), holder: holder(&mut file) });
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(directory, Some(file))),
             Err(TryLockError::Error(why)) => return Err(unusable(why)),
         }
         if let Err(error) = file.set_len(0).and_then(|()| writeln!(file, "{}", own_name())) {
             tracing::debug!(%error, "the lock does not say whose it is");
         }
-        Ok(Self { file, path })
+        Ok(Self { file, path, whole })
     }
 
     /// The lock's file.
@@ -97,10 +114,18 @@ fn real(file: &Path) -> PathBuf {
 /// Said, not left to the closing of the file: a process that this one is just forking holds it open for a moment more.
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Err(error) = self.file.unlock() {
-            tracing::warn!(%error, file = %self.path.display(), "a lock ends only with this process's children");
+        // Whoever finds the directory free must find the file free.
+        for file in [&self.file].into_iter().chain(&self.whole) {
+            if let Err(error) = file.unlock() {
+                tracing::warn!(%error, file = %self.path.display(), "a lock ends only with this process's children");
+            }
         }
     }
+}
+
+fn lock_whole(directory: &Path) -> Result<File, TryLockError> {
+    let whole = File::open(directory).map_err(TryLockError::Error)?;
+    whole.try_lock().map(|()| whole)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -118,9 +143,14 @@ fn own_name() -> String {
     format!("process {} ({program}) on {}", std::process::id(), host.trim())
 }
 
-fn holder(file: &mut File) -> String {
+fn held(directory: &Path, file: Option<File>) -> LockError {
+    let holder = file.map_or_else(|| ANOTHER.to_owned(), holder);
+    LockError::Held { directory: directory.to_owned(), holder }
+}
+
+fn holder(file: File) -> String {
     let mut text = String::new();
     let read = file.take(MAX_HOLDER_BYTES).read_to_string(&mut text);
     let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
-    if read.is_err() || text.is_empty() { "another process".to_owned() } else { text }
+    if read.is_err() || text.is_empty() { ANOTHER.to_owned() } else { text }
 }

@@ -147,6 +147,25 @@ fn a_lock_ends_with_its_holder_and_needs_a_directory() {
     assert!(matches!(missing, LockError::Unusable { .. }), "{missing}");
 }
 
+/// Somebody tidies up, with an agent at work.
+#[test]
+fn l7_whoever_removes_the_locks_file_has_not_removed_the_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join(".inner");
+    create_directory(&inner, 0o700).unwrap();
+    let again = || Lock::acquire_noted(directory.path(), &inner);
+    let first = again().unwrap();
+    remove(first.path()).unwrap();
+    assert!(matches!(again(), Err(LockError::Held { .. })), "the file is gone");
+    std::fs::remove_dir_all(&inner).unwrap();
+    let error = again().unwrap_err();
+    assert!(error.to_string().contains("is in use by another process"), "nobody can say who: {error}");
+    create_directory(&inner, 0o700).unwrap();
+    assert!(matches!(again(), Err(LockError::Held { .. })), "all of it was made anew");
+    drop(first);
+    again().unwrap();
+}
+
 /// An api that is started makes its database: a link to what is to come is that one file too.
 #[test]
 fn a_file_that_is_not_there_yet_is_taken_alone_by_whatever_link_it_is_reached() {
