@@ -135,7 +135,13 @@ impl Poller {
             }
             Err(error) => return Err(error),
         };
-        let mut trusted = trusted.unwrap_or_default();
+        let mut trusted = match trusted {
+            Some(trusted) if trusted.is_anothers(&member) => {
+                tracing::warn!("what was trusted is another cluster's; it is asked for anew");
+                Trusted::default()
+            }
+            trusted => trusted.unwrap_or_default(),
+        };
         let is_noted = trusted.member.replace(member.clone()).as_ref() == Some(&member);
         let pace = Pace::new(member.cluster.as_str().as_bytes(), interval);
         let mut poller = Self {

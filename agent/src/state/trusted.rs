@@ -66,6 +66,11 @@ impl Trusted {
         self.min_seqs.trim(MIN_SEQS, |service| set.get(service).is_some());
     }
 
+    /// Whether it was another cluster that trusted this: one that joined anew, or a folder of parts of two.
+    pub(crate) fn is_anothers(&self, member: &Member) -> bool {
+        self.member.as_ref().is_some_and(|of| of != member)
+    }
+
     /// The lowest assignment that is still acceptable.
     pub(crate) fn floor(&self) -> Option<&Floor> {
         self.kept.as_ref().map(|kept| &kept.floor)

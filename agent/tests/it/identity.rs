@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use agent::{Agent, Settings};
 use axum::http::StatusCode;
+use cdn::ClusterId;
 use cdn::document::HoldReason;
 
 use crate::site::{Site, reasons};
@@ -84,6 +85,26 @@ async fn l2_a_lost_identity_is_not_made_up_from_what_proves_nothing() {
     let settings = || Settings { join_token_file: None, ..site.settings() };
     let error = Box::pin(Agent::new(settings()).once()).await.unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error:#}");
+}
+
+/// Whoever joins anew over the remains of a cluster does not run what that one was assigned.
+#[tokio::test]
+async fn a8_what_another_cluster_trusted_is_not_taken_up() {
+    let mut site = running().await;
+    for name in ["identity.json", "root/1.json"] {
+        damage(&site.state().join(name));
+        damage(&site.state().join(format!("{name}.twin")));
+    }
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    let other = ClusterId::random();
+    site.wire.far().cluster = other.clone();
+    site.wire.far().answer = None;
+    let status = site.once().await;
+    assert_eq!((status.cluster.as_ref(), status.network.root, status.network.seq), (Some(&other), 1, 0));
+    assert_eq!(std::fs::read_to_string(site.path("web", "a")).unwrap(), "damaged");
+    site.wire.serve(site.fleet.assign(&other));
+    site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
 }
 
 #[tokio::test]

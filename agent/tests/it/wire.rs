@@ -28,7 +28,8 @@ pub(crate) struct Wire {
 
 /// What the far side knows.
 pub(crate) struct Far {
-    cluster: ClusterId,
+    /// Who joins is this one.
+    pub(crate) cluster: ClusterId,
     token: Token,
     credential: Token,
     /// What a poll is answered with.
