@@ -62,7 +62,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Bundle(Box<crate::bundle::BundleCommand>),
     Verify(crate::verify::Verify),
-    /// Make and show a fleet's keys
+    /// Make, rotate and show a fleet's keys
     #[command(subcommand)]
     Keys(crate::keys::Keys),
     Login(crate::login::Login),

@@ -1,4 +1,8 @@
-//! `windlass keys`: a fleet's keys and its root 1, whose digest is the fleet's id. Made offline, once.
+//! `windlass keys`: a fleet's keys and its roots. Root 1, whose digest is the fleet's id, is made once; each later one
+//! changes whose signature counts. All of it offline.
+
+mod change;
+mod rotate;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +32,7 @@ pub(crate) enum Keys {
   windlass keys init --dir fleet-keys
   windlass keys init --dir fleet-keys --project default --project payments")]
     Init(Init),
+    Rotate(rotate::Rotate),
     /// Show whose signature counts for what, and which keys lie in a folder
     #[command(before_help = "Examples:
   windlass keys show fleet-keys
@@ -66,6 +71,7 @@ impl Keys {
     pub(crate) fn run(self, session: &Session) -> Result<Exit> {
         match self {
             Self::Init(init) => init.run(session),
+            Self::Rotate(rotate) => rotate.run(session),
             Self::Show(show) => show.run(session),
         }
     }
@@ -84,7 +90,7 @@ impl NewKey {
     }
 
     fn file(&self) -> String {
-        format!("{}.key", self.role)
+        key_file(&self.role, 1)
     }
 }
 
@@ -196,7 +202,7 @@ fn next_steps(dir: &Path, keys: &[NewKey]) -> String {
         keys.iter().filter(|key| key.role.starts_with("release-")).map(|key| at(&key.file())).collect();
     format!(
         "Next:\n\
-         1. Move {} off this machine. Nothing but the next root needs it.\n\
+         1. Move {} off this machine. Nothing but the next root (`windlass keys rotate`) needs it.\n\
          2. Start windlass-api with {} and {}.\n\
          3. Give {} to the project's windlass-publisher, together with {}.\n\
          4. windlass join-token create: the token carries the fleet's id, so agents need no file.",
@@ -219,8 +225,9 @@ impl Show {
         let named = named.into_iter().map(|(name, role)| (name.to_owned(), role));
         let approver = roles.approver.iter().map(|role| ("approver".to_owned(), role));
         for (name, role) in named.chain(projects).chain(approver) {
+            let held = held(&self.dir, &name, trust.version())?;
             for key in &role.keys {
-                let file = self.holder(&name, *key)?;
+                let file = holder(&held, *key);
                 table.row([
                     name.clone(),
                     format!("{} of {}", role.threshold, role.keys.len()),
@@ -238,19 +245,29 @@ impl Show {
         session.out.show(&view, self.format.output)?;
         Ok(Exit::Ok)
     }
+}
 
-    /// The file in the folder that holds the private half, if it is there.
-    fn holder(&self, role: &str, key: PublicKey) -> Result<Option<String>> {
-        let path = self.dir.join(format!("{role}.key"));
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = session::secret(&path)?;
-        let private = SigningKey::from_text(&text)
-            .with_context(|| format!("{} does not hold a private key", path.display()))?;
-        let shown = path.display().to_string();
-        Ok(Some(if private.public() == key { shown } else { format!("{shown} (another key!)") }))
-    }
+/// What the folder has of a key: the file that holds its private half, else the role's file with another key.
+fn holder(held: &[(PathBuf, SigningKey)], key: PublicKey) -> Option<String> {
+    let own = held.iter().find(|(_, private)| private.public() == key);
+    let other = || held.last().map(|(path, _)| format!("{} (another key!)", path.display()));
+    own.map(|(path, _)| path.display().to_string()).or_else(other)
+}
+
+/// The private keys that `init` and `rotate` have put into the folder for a role, as far as they lie there still.
+fn held(dir: &Path, role: &str, newest: u64) -> Result<Vec<(PathBuf, SigningKey)>> {
+    let there = (1..=newest).map(|version| dir.join(key_file(role, version))).filter(|path| path.exists());
+    there.map(|path| private_key(&path).map(|key| (path, key))).collect()
+}
+
+/// The file of a key that comes with a root. A project's name has no dot, so no two roles share a file.
+fn key_file(role: &str, version: u64) -> String {
+    if version == 1 { format!("{role}.key") } else { format!("{role}.{version}.key") }
+}
+
+fn private_key(path: &Path) -> Result<SigningKey> {
+    let text = session::secret(path)?;
+    SigningKey::from_text(&text).with_context(|| format!("{} does not hold a private key", path.display()))
 }
 
 /// The chain of roots in a folder (`1.json`, `2.json` ...), as far as it goes.

@@ -80,13 +80,13 @@ pub(crate) fn check_key(key: PublicKey, trust: &Trust) -> anyhow::Result<()> {
     if !role.keys.contains(&key) {
         bail!(
             "root {} does not list the public half of --desired-key as a desired key: no agent would believe what it \
-             signs; give the key that root names, or sign a new root",
+             signs; give the key that root names, or make a new root with `windlass keys rotate`",
             trust.version(),
         );
     }
     ensure!(
         role.threshold == 1,
-        "root {} wants {} desired keys to sign, and an api has one; sign a root with a threshold of 1",
+        "root {} wants {} desired keys to sign, and an api has one; `windlass keys rotate --threshold 1` makes a root that wants one",
         trust.version(),
         role.threshold
     );

@@ -90,7 +90,8 @@ pub enum ReleaseError {
     /// No sequence is left above what stands.
     #[error(
         "the head of {service} says the sequence {seq}, and {LAST_SEQ} is the last that there is; look at who has signed \
-         it, and drop that key by a new root: then its sequence no longer counts. Nothing was published"
+         it, and drop that key by a new root (`windlass keys rotate`): then its sequence no longer counts. Nothing was \
+         published"
     )]
     OutOfReach {
         /// Which service.

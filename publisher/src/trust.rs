@@ -138,7 +138,7 @@ pub(crate) fn can_sign<'t>(
 ) -> Result<&'t Role, String> {
     let role = trust.release_role(project).ok_or_else(|| {
         format!(
-            "root {} lists no release key for the project `{project}`; add one in a new root",
+            "root {} lists no release key for the project `{project}`; `windlass keys rotate --add` makes a root that does",
             trust.version()
         )
     })?;
@@ -147,7 +147,7 @@ pub(crate) fn can_sign<'t>(
         let shown: Vec<String> = keys.iter().map(|key| key.public().to_string()).collect();
         return Err(format!(
             "{ours} of our release keys count for the project `{project}`, root {} wants {}; ours: {}. Give more \
-             --release-key, or list ours in a new root",
+             --release-key; `windlass keys rotate` makes a root with other keys",
             trust.version(),
             role.threshold,
             shown.join(", ")

@@ -8,6 +8,7 @@ mod help;
 mod keys;
 mod publish;
 mod rollout;
+mod rotate;
 mod secrets;
 mod shown;
 mod tidy;

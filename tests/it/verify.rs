@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::user::User;
 
 /// A user with a fleet's keys, a release with its bundle, and an assignment with its set.
-async fn auditor() -> (User, Digest) {
+pub(crate) async fn auditor() -> (User, Digest) {
     let user = User::new();
     let fleet: Digest = user.run("keys init --dir keys -o name").await.ok().trim().parse().unwrap();
     let object =
@@ -59,7 +59,7 @@ async fn auditor() -> (User, Digest) {
     (user, fleet)
 }
 
-fn key(user: &User, role: &str) -> SigningKey {
+pub(crate) fn key(user: &User, role: &str) -> SigningKey {
     SigningKey::from_text(&Secret::new(user.text(&format!("keys/{role}.key")))).unwrap()
 }
 
