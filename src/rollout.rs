@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use api::routes::releases::Release;
 use api::routes::services::{self, Follow, Moved, Pin, Service};
 use cdn::document::{Health, Sync};
+use cdn::wire::{Outcome, PublishStatus};
 use cdn::{Digest, ServiceName};
 use clap::{Args, Subcommand};
 use program::http::Method;
@@ -32,6 +34,10 @@ pub(crate) enum Rollout {
     #[command(before_help = "Examples:
   windlass rollout status default/web
   windlass rollout status default/web --wait --timeout 10m
+  windlass rollout status default/web --wait --commit 4be1c2d3     # right after a push, as in CI
+
+It goes by what was published. Of a commit, or of a change of the service, that its publisher has not looked at yet
+nothing is known: --commit waits for the publisher too.
 
 Exit codes: 0 everywhere, 1 not everywhere, 6 not everywhere in time")]
     Status(Status),
@@ -92,6 +98,9 @@ pub(crate) struct Status {
     /// Wait until every active target runs it and works
     #[arg(long)]
     wait: bool,
+    /// The commit that is to run, or its first digits: until its publisher has looked at it, nothing counts as done
+    #[arg(long, value_name = "COMMIT", value_parser = commit_arg)]
+    commit: Option<String>,
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "5m", requires = "wait",
         value_parser = duration(Duration::from_secs(1), Duration::from_hours(24)))]
@@ -180,38 +189,85 @@ impl Status {
         loop {
             let service = get::service(&server, &self.named.service.to_string()).await?;
             let standings = standings(&server, &service).await?;
-            let left = standings.iter().filter(|standing| !standing.done).count();
-            let done = left == 0 && !standings.is_empty() && service.release.is_some();
-            if done || !self.wait || Instant::now() >= deadline {
+            let lacks = match self.unpublished(&server, &service).await? {
+                Some(unpublished) => Some(unpublished),
+                None => lacks(&service, &standings),
+            };
+            if lacks.is_none() || !self.wait || Instant::now() >= deadline {
                 progress.finish("");
                 session.out.show(&view(&service, &standings), self.format.output)?;
-                return self.end(done, left, standings.len());
+                return lacks.map_or(Ok(Exit::Ok), |lacks| self.end(lacks));
             }
-            if told != Some(left) {
-                let (of, with) = (count(standings.len() as u64, "cluster"), standings.len() - left);
-                progress.step(&format!("{with} of {of} with it"));
-                told = Some(left);
+            if told != lacks {
+                progress.step(lacks.as_deref().unwrap_or_default());
+                told = lacks;
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    fn end(&self, done: bool, left: usize, of: usize) -> Result<Exit> {
-        if done {
-            return Ok(Exit::Ok);
-        }
+    fn end(&self, lacks: String) -> Result<Exit> {
         let exit = if self.wait { Exit::Timeout } else { Exit::Failed };
-        let what = match of {
-            0 => format!("{} has no active target", self.named.service),
-            of => {
-                let clusters = count(of as u64, "cluster");
-                format!("{left} of {clusters} without the release of {} yet", self.named.service)
-            }
-        };
-        Err(Failure::new(exit, what)
-            .next("see `windlass get holds` and `windlass describe cluster NAME`")
+        Err(Failure::new(exit, lacks)
+            .next(format!(
+                "see `windlass describe service {}`, `windlass get holds` and `windlass describe cluster NAME`",
+                self.named.service
+            ))
             .into())
     }
+
+    /// Why what is to run is not published yet.
+    async fn unpublished(&self, server: &Server, service: &Service) -> Result<Option<String>> {
+        let said = service.publish.as_ref().map(|publish| &publish.status);
+        let Some(commit) = &self.commit else { return Ok(refused(service)) };
+        if said.is_some_and(|said| said.outcome == Outcome::Refused && said.commit.starts_with(commit)) {
+            return Ok(refused(service));
+        }
+        let looked_at = |said: &PublishStatus| {
+            matches!(said.outcome, Outcome::Published | Outcome::Unchanged)
+                && said.commit.starts_with(commit)
+                && (said.release == service.release)
+        };
+        if said.is_some_and(looked_at) {
+            return Ok(None);
+        }
+        // Who publishes by `windlass publish` alone says nothing beside the release.
+        let releases = get::releases_of(server, &service.name.to_string()).await?;
+        let is_it = |release: &Release| release.current && release.revision.starts_with(commit);
+        if releases.iter().any(is_it) {
+            return Ok(None);
+        }
+        let last = said.map(|said| format!(", which looked at {} last", crate::words::commit(&said.commit)));
+        let last = last.unwrap_or_else(|| ", which has said nothing yet".to_owned());
+        Ok(Some(format!("{} waits for commit {commit} from its publisher{last}", service.name)))
+    }
+}
+
+/// What its publisher refuses, where the newest is to run.
+fn refused(service: &Service) -> Option<String> {
+    let said = service.publish.as_ref().map(|publish| &publish.status)?;
+    (said.outcome == Outcome::Refused && service.follow == Follow::Latest)
+        .then(|| format!("the publisher of {} refuses it: {}", service.name, said.message))
+}
+
+/// What the clusters lack, if they lack something.
+fn lacks(service: &Service, standings: &[Standing]) -> Option<String> {
+    let left = standings.iter().filter(|standing| !standing.done).count();
+    match standings.len() {
+        0 => Some(format!("{} has no active target", service.name)),
+        of if left > 0 || service.release.is_none() => {
+            let clusters = count(of as u64, "cluster");
+            Some(format!("{left} of {clusters} without the release of {} yet", service.name))
+        }
+        _ => None,
+    }
+}
+
+fn commit_arg(text: &str) -> Result<String, String> {
+    if crate::words::are_digits(text) {
+        return Ok(text.to_owned());
+    }
+    Err("write the commit's id, or at least 6 of its first digits".to_owned())
 }
 
 /// How the service stands where it is assigned. Whom it targets is the api's to decide: it leaves out who could not run it.

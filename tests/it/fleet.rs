@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::{Clock, Running, Settings};
-use cdn::document::{Document, Hold, HoldReason, Report, Usage};
-use cdn::wire::{JoinAnswer, JoinRequest};
+use cdn::document::{Document, Health, Hold, HoldReason, Report, ServiceReport, Sync, Usage};
+use cdn::wire::{JoinAnswer, JoinRequest, PublishStatus};
 use cdn::{Secret, SigningKey};
 use clap::Parser;
 use jiff::Timestamp;
@@ -75,6 +75,30 @@ impl Fleet {
 
     /// What a cluster reports: these holds.
     pub(crate) async fn report(&self, credential: &Secret, holds: Vec<Hold>) {
+        self.report_all(credential, Vec::new(), holds).await;
+    }
+
+    /// What a cluster reports: that it runs this release, and all is well.
+    pub(crate) async fn runs(&self, credential: &Secret, service: &str, release: &str) {
+        let running = ServiceReport {
+            name: service.parse().unwrap(),
+            release: Some(release.parse().unwrap()),
+            bundle: None,
+            sync: Sync::Synced,
+            health: Health::Healthy,
+            objects: 1,
+            since: Timestamp::now(),
+        };
+        self.report_all(credential, vec![running], Vec::new()).await;
+    }
+
+    /// What the service's publisher says of it.
+    pub(crate) async fn say(&self, status: &PublishStatus) {
+        let token = self.user.text("publisher.token");
+        let _answer: serde_json::Value = self.post("/v1/publish-status", token.trim(), status).await;
+    }
+
+    async fn report_all(&self, credential: &Secret, services: Vec<ServiceReport>, holds: Vec<Hold>) {
         let report = Report {
             format: Report::TYPE.to_owned(),
             number: u64::try_from(Timestamp::now().as_millisecond()).unwrap(),
@@ -82,7 +106,7 @@ impl Fleet {
             passed: 1,
             root: 1,
             agent: "test/1".to_owned(),
-            services: Vec::new(),
+            services,
             holds,
             removed: Vec::new(),
             usage: Usage::default(),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cdn::wire::{Outcome, PublishStatus};
+
 use crate::fleet::{Fleet, config};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +50,37 @@ async fn status_waits_no_longer_than_it_was_told() {
     let ran = user.run("rollout status web --wait --timeout 1s").await;
     assert!(ran.out.contains("site-1"), "{ran:?}");
     ran.fails(6, &["1 of 1 cluster without"]);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_its_publisher_has_not_looked_at_is_not_done_though_the_old_release_is_everywhere() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    fleet.describe(&["web"]).await;
+    let release = fleet.publish("default/web", &BTreeMap::from([("a.yaml", config("a", "1"))])).await;
+    let joined = fleet.join("site-1", " --label env=test").await;
+    fleet.runs(&joined.credential, "default/web", &release).await;
+    user.run("rollout status web").await.ok();
+    let line = "rollout status web --commit 4be1c2d3";
+    let waits = "default/web waits for commit 4be1c2d3 from its publisher";
+    user.run(line).await.fails(1, &[waits, "has said nothing yet"]);
+    let said = |commit: &str, outcome, message: &str| PublishStatus {
+        service: "default/web".parse().unwrap(),
+        commit: commit.to_owned(),
+        outcome,
+        release: Some(release.parse().unwrap()),
+        message: message.to_owned(),
+    };
+    fleet.say(&said("0000aaaa", Outcome::Unchanged, "")).await;
+    user.run(&format!("{line} --wait --timeout 1s")).await.fails(6, &[waits, "looked at 0000aaaa last"]);
+    fleet.say(&said("4be1c2d3e4f5", Outcome::Refused, "there is no `web` in the source")).await;
+    for line in [line, "rollout status web"] {
+        user.run(line).await.fails(1, &["the publisher of default/web refuses it: there is no `web`"]);
+    }
+    fleet.say(&said("4be1c2d3e4f5", Outcome::Unchanged, "")).await;
+    user.run(line).await.ok();
+    user.run("rollout status web --commit main").await.fails(2, &["first digits"]);
     fleet.end().await;
 }
 
