@@ -1,14 +1,13 @@
 //! The publisher as a daemon: one pass over everything that is wanted, again and again. A pass takes no hints and may be
 //! cut off anywhere; what one service cannot, the others can (law L8).
 
+mod looked;
 mod pass;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cdn::ServiceName;
 use cdn::wire::Wanted;
 use program::observe::{Observe, Part, Readiness};
 use program::schedule::jitter;
@@ -21,8 +20,6 @@ use crate::meters;
 use crate::publisher::Publisher;
 use crate::settings::Settings;
 
-/// How long a service may be left alone before the store is looked at again, though nothing seems to have changed.
-const LOOK_AGAIN: Duration = Duration::from_mins(10);
 /// How often the store is asked for a new root.
 const NEW_ROOT: Duration = Duration::from_hours(1);
 /// How often the cache is swept.
@@ -114,7 +111,7 @@ impl Daemon {
         match self.api.wanted(self.known.as_ref()).await {
             Ok(Some(list)) => {
                 self.hears.ready();
-                self.publisher.compare(&list.wanted).await;
+                self.looks.doubt(self.publisher.differing(&list.wanted).await);
                 self.publisher.memory.keep_wanted(list.body.clone()).await;
                 self.known = Some(list);
             }
@@ -129,14 +126,4 @@ impl Daemon {
         }
         self.known.as_ref().map(|list| list.wanted.clone())
     }
-}
-
-/// Whether a service is due for a look at the store.
-fn is_due(looked: &Mutex<HashMap<ServiceName, Instant>>, service: &ServiceName) -> bool {
-    let looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
-    looked.get(service).is_none_or(|at| at.elapsed() > LOOK_AGAIN)
-}
-
-fn note_look(looked: &Mutex<HashMap<ServiceName, Instant>>, service: &ServiceName) {
-    looked.lock().unwrap_or_else(PoisonError::into_inner).insert(service.clone(), Instant::now());
 }

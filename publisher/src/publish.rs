@@ -108,16 +108,18 @@ impl Publisher {
         }
     }
 
-    /// Registers anew what stands of those services of which the api's list shows that it knows something else: a
-    /// restored database has forgotten what was registered since. To be asked of a new list alone, so that an api which
-    /// keeps to its word is not told the same at each pass.
-    pub(crate) async fn compare(&self, list: &Wanted) {
+    /// Those services of which the api's list shows that it knows something else: a restored database has forgotten what
+    /// was registered since, and a service that was deleted and made again begins without a release. To be asked of a new
+    /// list alone, so that an api which keeps to its word is not told the same at each pass.
+    pub(crate) async fn differing(&self, list: &Wanted) -> Vec<ServiceName> {
+        let mut differing = Vec::new();
         for wanted in list.known() {
             let remembered = self.memory.recall(&wanted.name).await;
             if wanted.newest.is_other_than(remembered.release) {
-                self.register_anew(&wanted.name).await;
+                differing.push(wanted.name.clone());
             }
         }
+        differing
     }
 
     /// Publishes a service from a checkout.

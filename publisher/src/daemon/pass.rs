@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdn::ServiceName;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::{is_due, note_look};
+use super::looked::Looked;
 use crate::meters;
 use crate::publish::{PublishError, Published, status};
 use crate::publisher::Publisher;
@@ -60,7 +60,7 @@ pub(super) struct Summary {
 #[derive(Debug)]
 pub(super) struct Looks {
     publisher: Arc<Publisher>,
-    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
+    looked: Arc<Looked>,
     /// Who renders and publishes.
     slots: Arc<Semaphore>,
     /// Who asks and fetches, of all hosts, and of each.
@@ -113,6 +113,13 @@ impl Looks {
         while timeout_at(patience, self.end_one(&mut summary)).await == Ok(true) {}
         summary.under_way = self.begun.len();
         summary
+    }
+
+    /// These are looked at in full the next time.
+    pub(super) fn doubt(&self, services: Vec<ServiceName>) {
+        for service in services {
+            self.looked.doubt(service);
+        }
     }
 
     /// Ends what is under way.
@@ -208,7 +215,7 @@ impl End {
 #[derive(Clone)]
 struct Group {
     publisher: Arc<Publisher>,
-    looked: Arc<Mutex<HashMap<ServiceName, Instant>>>,
+    looked: Arc<Looked>,
     slots: Arc<Semaphore>,
     fetches: Arc<Semaphore>,
     lane: Arc<Semaphore>,
@@ -244,7 +251,7 @@ impl Group {
             Ok(checkout) => checkout,
             Err(why) => return end(&self.publisher, service, None, Err(why.into())).await,
         };
-        let is_due = is_due(&self.looked, service);
+        let (begun, is_due) = (Instant::now(), self.looked.is_due(service));
         if is_due {
             self.publisher.register_anew(service).await;
         } else if self.publisher.is_settled(&request, &checkout).await {
@@ -256,7 +263,7 @@ impl Group {
             if is_due {
                 self.publisher.tell_anew(service).await;
             }
-            note_look(&self.looked, service);
+            self.looked.note(service, begun);
         }
         end(&self.publisher, service, checkout.commit(), result).await
     }

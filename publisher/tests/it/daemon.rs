@@ -50,6 +50,15 @@ impl Running {
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Lets helm wait while the file `hold` lies there.
+    fn hold_renderings(&self) {
+        let (helm, hold) = (self.settings().programs.helm, self.bench.path("hold"));
+        let (helm, hold) = (helm.display(), hold.display());
+        let script = format!("#!/bin/sh\nwhile [ -e '{hold}' ]; do sleep 0.05; done\nexec '{helm}' \"$@\"\n");
+        let file = write(self.bench.folder.path(), "counted-helm", script);
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     /// How often helm has rendered a chart for a service of this name.
     fn renderings(&self, name: &str) -> usize {
         let list = std::fs::read_to_string(self.bench.path("renderings")).unwrap_or_default();
@@ -217,6 +226,52 @@ async fn an_api_that_has_lost_a_release_is_told_it_at_the_next_pass() {
     running.until("it is registered again", |api| api.releases() == release).await;
     let (_, before) = running.api.asked();
     running.until("nothing is new again", |api| api.asked().1 > before).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_was_deleted_and_made_again_is_registered_and_told_again() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    let wanted = vec![from_folder(folder.path(), "")];
+    running.api.want(wanted.clone());
+    running.start();
+    running.until("it is told", |api| api.releases().len() == 1 && api.statuses().len() == 1).await;
+    let release = running.api.releases();
+    running.api.want(Vec::new());
+    running.passes().await;
+    // What was registered and said before counts for the new one no more.
+    running.api.restore();
+    running.api.want(wanted);
+    running.until("it is registered again", |api| api.releases() == release).await;
+    running.until("it is told again", |api| api.statuses().len() == 2).await;
+    running.passes().await;
+    assert_eq!(running.api.statuses().len(), 2, "{:#?}", running.api.statuses());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_api_forgets_while_a_service_is_rendered_is_registered_again() {
+    let mut running = Running::new().await;
+    running.hold_renderings();
+    let repo = Repo::new();
+    repo.write("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+    repo.write("c/templates/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    running.api.want(vec![charted(from_git(&repo.url(), "c"), HelmRenderer::default())]);
+    running.start();
+    running.until("it is told", |api| api.releases().len() == 1 && api.statuses().len() == 1).await;
+    let release = running.api.releases();
+    running.passes().await;
+    let hold = write(running.bench.folder.path(), "hold", "");
+    repo.write("c/templates/b.yaml", "{{/* the bundle stays the same */}}\n");
+    repo.commit("go on");
+    running.passes().await;
+    running.api.restore();
+    running.passes().await;
+    std::fs::remove_file(hold).unwrap();
+    running.until("it is registered again", |api| api.releases() == release).await;
     running.stop().await;
 }
 
