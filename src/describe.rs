@@ -36,7 +36,7 @@ pub(crate) struct Describe {
     /// What it is
     #[arg(value_name = "NOUN")]
     noun: Described,
-    /// Which one; a hold by its digest or the digest's first digits
+    /// Which one; a hold by its digest or the digest's first digits, or by a name that `get holds -o name` prints
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
@@ -83,9 +83,12 @@ impl Describe {
                 (of_release(&detail), serde_json::to_value(&detail)?, name)
             }
             Described::Hold => {
-                let hold = find_hold(&server, &self.name, None).await?;
-                let name = nouns::Row::name(&hold);
-                (of_hold(&hold), serde_json::to_value(&hold)?, name)
+                let holds = holds_named(&server, &self.name).await?;
+                let value = match holds.as_slice() {
+                    [one] => serde_json::to_value(one)?,
+                    several => json!({ "items": several }),
+                };
+                (of_holds(&holds), value, holds.first().map(nouns::Row::name).unwrap_or_default())
             }
         };
         self.print(session, &page, &value, &name)?;
@@ -104,6 +107,14 @@ impl Describe {
 
 async fn holds_of(server: &Server, cluster: &Cluster) -> Result<Vec<Hold>> {
     server.list("/v1/holds", &Query::default().add("cluster", Some(cluster.id.as_str()))).await
+}
+
+/// The holds of a name that `get holds -o name` prints, which several may share; else the one with this digest.
+async fn holds_named(server: &Server, name: &str) -> Result<Vec<Hold>> {
+    let full = if name.starts_with("hold/") { name.to_owned() } else { format!("hold/{name}") };
+    let mut holds: Vec<Hold> = server.list("/v1/holds", &Query::default()).await?;
+    holds.retain(|hold| nouns::Row::name(hold) == full);
+    if holds.is_empty() { Ok(vec![find_hold(server, name, None).await?]) } else { Ok(holds) }
 }
 
 /// A hold that can be approved, by its digest or the digest's first digits: of this cluster, or of the only one that
@@ -205,8 +216,13 @@ fn of_release(detail: &ReleaseDetail) -> Page {
     page
 }
 
-fn of_hold(hold: &Hold) -> Page {
+fn of_holds(holds: &[Hold]) -> Page {
     let mut page = Page::default();
-    cluster::hold(&mut page, hold);
+    for hold in holds {
+        if holds.len() > 1 {
+            page.section(&format!("{} at {}", hold.hold.reason.code(), hold.cluster_name));
+        }
+        cluster::hold(&mut page, hold);
+    }
     page
 }

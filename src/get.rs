@@ -17,6 +17,8 @@ use api::routes::services::Service;
 use api::routes::sources::Source;
 use api::selector::{BadSelector, Selector};
 use cdn::Digest;
+use cdn::document::HoldReason;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -28,6 +30,9 @@ use crate::table::Table;
 use crate::words;
 use nouns::Row;
 
+/// The states of a cluster, and the words of its sync, as the table shows them.
+const STATES: [&str; 5] = ["Active", "Pending", "Revoked", "DuplicateIdentity", "AgentAhead"];
+const SYNCS: [&str; 4] = ["Synced", "Pending", "Held", "Unknown"];
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -39,6 +44,7 @@ const WATCH: Duration = Duration::from_secs(2);
   windlass get services default/web -o yaml
   windlass get releases default/web --sort-by seq
   windlass get release 4be1c2d3e4f5
+  windlass get clusters --state AgentAhead
   windlass get holds --cluster site-1
   windlass get clusters -w")]
 pub(crate) struct Get {
@@ -54,8 +60,14 @@ pub(crate) struct Get {
     /// Only what belongs to this cluster (holds, removals)
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
+    /// Only clusters in this state, as the table shows it
+    #[arg(long, value_name = "STATE", value_parser = STATES, ignore_case = true)]
+    state: Option<String>,
+    /// Only clusters that are in sync so, as the table shows it
+    #[arg(long, value_name = "SYNC", value_parser = SYNCS, ignore_case = true)]
+    sync: Option<String>,
     /// Only holds with this reason
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = reason(), hide_possible_values = true)]
     reason: Option<String>,
     /// Removals that are done as well
     #[arg(long)]
@@ -191,6 +203,8 @@ impl Get {
         let of_cluster = matches!(self.noun, Noun::Holds | Noun::Removals);
         let wrong = [
             ("--selector", self.selector.is_some() && self.noun != Noun::Clusters, "clusters"),
+            ("--state", self.state.is_some() && self.noun != Noun::Clusters, "clusters"),
+            ("--sync", self.sync.is_some() && self.noun != Noun::Clusters, "clusters"),
             ("--cluster", self.cluster.is_some() && !of_cluster, "holds and removals"),
             ("--reason", self.reason.is_some() && self.noun != Noun::Holds, "holds"),
             ("--done", self.done && self.noun != Noun::Removals, "removals"),
@@ -208,8 +222,8 @@ impl Get {
             Some(name) => self.one(server, name).await?,
             None => self.all(server).await?,
         };
-        if self.selector.is_some() {
-            sheet.empty = "no cluster has these labels; see them with `windlass get clusters -o wide`";
+        if self.selector.is_some() || self.state.is_some() || self.sync.is_some() {
+            sheet.empty = "no such cluster; see all of them with `windlass get clusters -o wide`";
         }
         if let Some(field) = &self.sort_by {
             sheet.sort(field)?;
@@ -225,7 +239,11 @@ impl Get {
             .add("reason", self.reason.as_deref())
             .add("done", self.done.then_some("true"));
         match self.noun {
-            Noun::Clusters => Sheet::of::<Cluster>(server.list("/v1/clusters", &query).await?, false),
+            Noun::Clusters => {
+                let mut clusters: Vec<Cluster> = server.list("/v1/clusters", &query).await?;
+                clusters.retain(|cluster| self.fits(cluster));
+                Sheet::of(clusters, false)
+            }
             Noun::Sources => Sheet::of::<Source>(server.list("/v1/sources", &none).await?, false),
             Noun::Services => Sheet::of::<Service>(server.list("/v1/services", &none).await?, false),
             Noun::GlobalServices => {
@@ -238,6 +256,13 @@ impl Get {
             Noun::Publishers => Sheet::of::<Publisher>(server.list("/v1/publishers", &none).await?, false),
             Noun::Audit => Sheet::of::<Entry>(server.list("/v1/audit", &none).await?, false),
         }
+    }
+
+    fn fits(&self, cluster: &Cluster) -> bool {
+        let fits = |wanted: &Option<String>, shown: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(shown))
+        };
+        fits(&self.state, &nouns::state(cluster)) && fits(&self.sync, &words::word(&cluster.sync))
     }
 
     async fn one(&self, server: &Server, name: &str) -> Result<Sheet> {
@@ -313,8 +338,16 @@ impl Get {
 }
 
 /// A clap value parser for selectors: a mistake is told before anything is asked.
-fn selector(text: &str) -> Result<String, BadSelector> {
-    text.parse::<Selector>().map(|_| text.to_owned())
+pub(crate) fn selector(text: &str) -> Result<String, String> {
+    if text.split(',').any(|term| term.trim().is_empty()) {
+        return Err("there is nothing between two commas, or beside one".to_owned());
+    }
+    text.parse::<Selector>().map(|_| text.to_owned()).map_err(|why: BadSelector| why.to_string())
+}
+
+/// A clap value parser for reasons to hold: one that does not exist would silently show nothing.
+pub(crate) fn reason() -> PossibleValuesParser {
+    PossibleValuesParser::new(HoldReason::ALL.iter().map(|reason| reason.code()))
 }
 
 fn word_of(noun: Noun) -> String {
