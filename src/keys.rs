@@ -265,7 +265,8 @@ fn key_file(role: &str, version: u64) -> String {
     if version == 1 { format!("{role}.key") } else { format!("{role}.{version}.key") }
 }
 
-fn private_key(path: &Path) -> Result<SigningKey> {
+/// Reads a private key from its file.
+pub(crate) fn private_key(path: &Path) -> Result<SigningKey> {
     let text = session::secret(path)?;
     SigningKey::from_text(&text).with_context(|| format!("{} does not hold a private key", path.display()))
 }

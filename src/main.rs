@@ -28,6 +28,7 @@ mod render;
 mod rollout;
 mod server;
 mod session;
+mod several;
 mod table;
 mod trust;
 mod verify;

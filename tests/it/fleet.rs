@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use api::{Clock, Running, Settings};
 use cdn::document::{Document, Health, Hold, HoldReason, Report, ServiceReport, Sync, Usage};
-use cdn::wire::{JoinAnswer, JoinRequest, PublishStatus};
+use cdn::wire::{JoinAnswer, JoinRequest, PublishStatus, SEQ_HEADER};
 use cdn::{Secret, SigningKey};
 use clap::Parser;
 use jiff::Timestamp;
-use program::http::{Bounds, Client, Request, Settings as HttpSettings};
+use program::http::{Bounds, Client, Request, Settings as HttpSettings, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -90,6 +90,16 @@ impl Fleet {
             since: Timestamp::now(),
         };
         self.report_all(credential, vec![running], Vec::new()).await;
+    }
+
+    /// A cluster's agent polls, and holds a sequence that this api never issued.
+    pub(crate) async fn polls_ahead(&self, credential: &Secret) {
+        let seq = header::HeaderName::from_static(SEQ_HEADER);
+        let request = Request::get(format!("{}/v1/desired", self.url)).bearer(credential.expose());
+        let ahead = Timestamp::now().as_millisecond() + 86_400_000;
+        let request = request.header(seq, &ahead.to_string());
+        let answer = self.client.fetch(request, Bounds::new(1 << 20, Duration::from_secs(10))).await.unwrap();
+        assert_eq!(answer.status.as_u16(), 409, "{:?}", answer.body);
     }
 
     /// What the service's publisher says of it.

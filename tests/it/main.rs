@@ -10,6 +10,7 @@ mod publish;
 mod rollout;
 mod rotate;
 mod secrets;
+mod several;
 mod shown;
 mod tidy;
 mod user;
