@@ -17,7 +17,7 @@ use origins::{NotFetched, OriginArgs, Origins};
 use program::files;
 use program::progress::Progress;
 
-use crate::exit::{Exit, Failure, exit_of};
+use crate::exit::{Exit, Failure, exit_of, unreadable};
 use crate::get;
 use crate::server::Server;
 use crate::session::Session;
@@ -66,8 +66,8 @@ impl Found {
     /// A bundle from a file: tar, tar.zst or tar.gz, by its first bytes.
     pub(crate) fn from_file(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let bytes = files::read_bounded(path, Limits::DEFAULT.bundle_bytes)
-            .with_context(|| format!("read {name}"))?;
+        let bytes =
+            files::read_bounded(path, Limits::DEFAULT.bundle_bytes).map_err(|why| unreadable(path, why))?;
         Self::read(name.clone(), unpacked(bytes).with_context(|| format!("{name} is not a bundle"))?)
     }
 }

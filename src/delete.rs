@@ -22,9 +22,9 @@ use crate::words::service_arg;
 pub(crate) enum Delete {
     /// Take a service away from its clusters, or from one
     #[command(before_help = "Examples:
-  windlass delete service default/web --mode delete
-  windlass delete service default/web --mode orphan          # its objects stay, no longer ours
-  windlass delete service default/web --mode delete --cluster site-1")]
+  windlass delete service default/web --mode delete --cluster site-1   # from one cluster, no target of it any more
+  windlass delete service default/web --mode orphan                    # from all; its objects stay, no longer ours
+  windlass delete service default/web --mode delete                    # from all, and it is forgotten")]
     Service(DeleteService),
     /// Forget a source; no service may use it any more
     #[command(before_help = "Examples:

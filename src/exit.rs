@@ -1,6 +1,8 @@
 //! How a command ends: the exit codes that scripts branch on, and the failure that a person reads.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The exit codes. `windlass --help` shows this table; scripts may rely on it.
@@ -10,7 +12,7 @@ pub(crate) enum Exit {
     Ok,
     /// It failed; for `diff`: the two differ; for `verify`: not verified.
     Failed,
-    /// The command line or a document is not understood; for `diff` also: it failed.
+    /// The command line or a document is not understood, or names a file that is not there; for `diff` also: it failed.
     Usage,
     /// Who you are is not known here, or may not do this.
     Auth,
@@ -123,6 +125,12 @@ impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| cause.as_ref() as _)
     }
+}
+
+/// A file that the command line names cannot be read; where it is not there, the line is mistaken.
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Failure {
+    let exit = if error.kind() == io::ErrorKind::NotFound { Exit::Usage } else { Exit::Failed };
+    Failure::new(exit, format!("cannot read {}", path.display())).because(error)
 }
 
 /// The exit code of an error: a [`Failure`] anywhere in its chain says it, everything else has simply failed.

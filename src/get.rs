@@ -222,8 +222,10 @@ impl Get {
             Some(name) => self.one(server, name).await?,
             None => self.all(server).await?,
         };
-        if self.selector.is_some() || self.state.is_some() || self.sync.is_some() {
-            sheet.empty = "no such cluster; see all of them with `windlass get clusters -o wide`";
+        if self.state.is_some() || self.sync.is_some() {
+            sheet.empty = "no cluster stands so; see all of them with `windlass get clusters -o wide`";
+        } else if self.selector.is_some() {
+            sheet.empty = "no cluster has these labels; see them with `windlass get clusters -o wide`";
         }
         if let Some(field) = &self.sort_by {
             sheet.sort(field)?;
@@ -385,6 +387,13 @@ async fn releases_named(server: &Server, name: &str) -> Result<Sheet> {
         Err(error) if exit_of(&error) == Exit::NotFound && words::are_digits(name) => {
             Sheet::of(vec![release(server, name).await?.release], true)
         }
+        Err(error) if exit_of(&error) == Exit::NotFound => Err(Failure::new(
+            Exit::NotFound,
+            format!("`{name}` is neither a service nor a release"),
+        )
+        .why("a release is named by its digest: `sha256:` and 64 hex digits, or at least the first 6 of them")
+        .next("see what there is with `windlass get services` and `windlass get releases`")
+        .into()),
         releases => Sheet::of(releases?, false),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api::routes::join_tokens::{JoinToken, JoinTokenCreated, NewJoinToken};
+use api::selector::{check_key, check_value};
 use cdn::ProjectName;
 use clap::{Args, Subcommand};
 use program::http::Method;
@@ -49,10 +50,10 @@ pub(crate) struct Create {
         value_parser = duration(Duration::from_secs(1), Duration::from_hours(24 * 30)))]
     ttl: Duration,
     /// How many clusters may join with it
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     uses: u64,
     /// A label of each cluster that joins with it
-    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(short = 'l', long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// The name of the cluster that joins, or how its name begins and `*`; any name unless said
     #[arg(long, value_name = "NAME|PREFIX*")]
@@ -133,12 +134,9 @@ impl Revoke {
     }
 }
 
-/// A clap value parser for `key=value`.
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+/// A clap value parser for a label: the api's own rule, told before it is asked.
+fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
-    if key.is_empty() {
-        Err("the key is empty; write KEY=VALUE".to_owned())
-    } else {
-        Ok((key.to_owned(), value.to_owned()))
-    }
+    check_key(key).and_then(|()| check_value(value)).map_err(|why| why.to_string())?;
+    Ok((key.to_owned(), value.to_owned()))
 }

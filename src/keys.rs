@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use program::files;
 use serde_json::json;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, unreadable};
 use crate::output::{FormatArg, View};
 use crate::session::{self, Session};
 use crate::table::Table;
@@ -277,7 +277,9 @@ pub(crate) fn trust_of(folder: &Path) -> Result<Trust> {
         let path = folder.join(format!("{version}.json"));
         match files::read_bounded(&path, Root::MAX_BYTES as u64) {
             Err(error) if version > 1 && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            read => read.map(Some).with_context(|| format!("read {}", path.display())),
+            read => read.map(Some).map_err(|why| {
+                unreadable(&path, why).next("give a folder that `windlass keys init` has made").into()
+            }),
         }
     };
     let first = read(1)?.unwrap_or_default();

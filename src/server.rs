@@ -166,11 +166,18 @@ impl Server {
             } else {
                 error.to_string()
             };
-            Failure::new(Exit::Failed, format!("{} did not answer as an api", response.at))
-                .why(why)
-                .next("check --server, and that this program is not older than the api")
-                .into()
+            Self::stranger(response, why).into()
         })
+    }
+
+    /// Somebody answers, and not as an api does: it says of every refusal what is wrong.
+    fn stranger(response: &Response, why: String) -> Failure {
+        let body = String::from_utf8_lossy(&response.body);
+        let said = body.lines().next().filter(|line| !line.is_empty() && !response.looks_like_html());
+        let said = said.map(|line| format!(": {}", line.chars().take(80).collect::<String>()));
+        Failure::new(Exit::Failed, format!("that is not a Windlass api, or an older one: {}", response.at))
+            .why(why + &said.unwrap_or_default())
+            .next("check --server: it names the port of --listen, not that of health and metrics (--observe-listen)")
     }
 
     fn unreachable(&self, error: FetchError) -> anyhow::Error {
@@ -184,6 +191,9 @@ impl Server {
         let exit = exit_of(response.status);
         let id = response.header("x-request-id").unwrap_or_default().to_owned();
         let Some(problem) = problem else {
+            if response.status.is_client_error() {
+                return Self::stranger(response, format!("it answered {}", response.status));
+            }
             return Failure::new(exit, format!("the api answered {}", response.status))
                 .next(next_of(exit))
                 .request(id);

@@ -9,10 +9,10 @@ use cdn::secret::Token;
 use cdn::{Digest, Secret};
 use clap::Args;
 use program::http::{Client, Settings};
-use program::settings::read_secret;
+use program::settings::{SecretError, read_secret};
 
 use crate::contexts::{Context, Contexts};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, unreadable};
 use crate::output::{Colour, Output};
 use crate::server::Server;
 
@@ -193,7 +193,10 @@ pub(crate) fn secret(file: &Path) -> Result<Secret> {
         let text = io::read_to_string(io::Read::take(io::stdin().lock(), MAX_BYTES));
         return Ok(Secret::new(text.context("read the secret from stdin")?.trim()));
     }
-    Ok(Secret::new(read_secret(file)?))
+    read_secret(file).map(Secret::new).map_err(|why| match why {
+        SecretError::Unreadable { file, why } => unreadable(&file, why).into(),
+        other @ (SecretError::Empty(_) | SecretError::NotText(_)) => other.into(),
+    })
 }
 
 /// Reads a person's token, and refuses what is none before it is sent anywhere.

@@ -7,12 +7,12 @@ mod says;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use cdn::Limits;
 use clap::Args;
 use program::files;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, unreadable};
 use crate::output::FormatArg;
 use crate::session::Session;
 use crate::trust::{Anchor, RootArg};
@@ -73,7 +73,7 @@ impl Verify {
 }
 
 fn read(path: &Path) -> Result<Given> {
-    let bytes = files::read_bounded(path, Limits::DEFAULT.bundle_bytes)
-        .with_context(|| format!("read {}", path.display()))?;
+    let bytes =
+        files::read_bounded(path, Limits::DEFAULT.bundle_bytes).map_err(|why| unreadable(path, why))?;
     Ok(Given { name: path.display().to_string(), bytes })
 }

@@ -119,7 +119,7 @@ pub(crate) fn one_release(digits: &str, releases: &[Release], whose: &str) -> Re
     let lacking = Lacking {
         none: format!("{whose} has no release `{digits}`"),
         several: format!("`{digits}` is not one release of {whose}"),
-        next: "see them with `windlass get releases`",
+        next: "see them with `windlass get releases`; a digest is `sha256:` and 64 hex digits, of which the first 6 may do",
     };
     by_digits(digits, releases, |release| Some(release.digest), lacking).map(|release| release.digest)
 }

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::schema;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, unreadable};
 
 /// The most bytes of one file.
 const MAX_BYTES: u64 = 8 << 20;
@@ -110,7 +110,7 @@ fn texts(path: &Path) -> Result<Vec<(String, String)>> {
     }
     let text = |file: PathBuf| {
         let name = file.display().to_string();
-        let bytes = files::read_bounded(&file, MAX_BYTES).with_context(|| format!("read {name}"))?;
+        let bytes = files::read_bounded(&file, MAX_BYTES).map_err(|why| unreadable(&file, why))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8 text"))?;
         Ok((name, text))
     };
@@ -202,6 +202,9 @@ fn cluster(raw: Raw, place: String) -> Result<Document, String> {
             "metadata.project: a cluster is of no project; `spec.projects` says whose services may come"
                 .to_owned(),
         );
+    }
+    if raw.spec.get("labels").is_some() {
+        return Err("spec.labels: a cluster's labels stand in `metadata.labels`".to_owned());
     }
     let spec: ClusterSpec =
         if raw.spec.is_null() { ClusterSpec::default() } else { schema::read(raw.spec, "spec")? };

@@ -145,5 +145,5 @@ async fn a_file_that_is_no_bundle_is_refused() {
     let user = User::new();
     user.write("junk.tar", vec![7u8; 2048]);
     user.run("bundle show junk.tar").await.fails(1, &["junk.tar is not a bundle"]);
-    user.run("bundle show missing.tar").await.fails(1, &["read missing.tar"]);
+    user.run("bundle show missing.tar").await.fails(2, &["read missing.tar"]);
 }

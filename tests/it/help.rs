@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::user::User;
 
 #[tokio::test]
@@ -45,6 +47,50 @@ async fn a_mistake_is_exit_code_2_on_stderr_with_the_word_that_was_meant() {
         .await
         .fails(2, &["--selector is for clusters only"]);
     user.run("get clusters").await.fails(2, &["no api is named", "next: run `windlass login"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_is_exit_code_2_before_anybody_is_asked() {
+    let user = User::new();
+    let token = cdn::secret::Token::random(cdn::secret::TokenKind::Admin, None);
+    user.write("token", token.secret().expose());
+    let cluster =
+        "apiVersion: windlass.dev/v1alpha1\nkind: Cluster\nmetadata: {name: a}\nspec: {labels: {a: b}}\n";
+    user.write("cluster.yaml", cluster);
+    let nobody = "--server http://127.0.0.1:1 --token-file";
+    for (line, says) in [
+        ("token join-token create --uses 0", "0 is not in"),
+        ("token join-token create --label a/b/c=d", "`a/b/c` is not a label"),
+        ("token join-token create --label a=;", "`;` is not a label's value"),
+        ("token apply -f cluster.yaml", "spec.labels: a cluster's labels stand in `metadata.labels`"),
+        ("token apply -f missing.yaml", "cannot read missing.yaml"),
+        ("missing whoami", "cannot read missing"),
+        ("token keys show missing", "windlass keys init"),
+        ("token bundle show missing.tar", "cannot read missing.tar"),
+    ] {
+        user.run(&format!("{nobody} {line}")).await.fails(2, &[says]);
+    }
+    let fleet = cdn::Digest::of(b"fleet");
+    user.run(&format!("verify missing --root {fleet}")).await.fails(2, &["cannot read missing"]);
+}
+
+#[tokio::test]
+async fn who_logs_in_to_what_is_no_api_is_told_what_answered() {
+    let user = User::new();
+    let token = cdn::secret::Token::random(cdn::secret::TokenKind::Admin, None);
+    user.write("token", token.secret().expose());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let line = format!("login --server http://{} --token-file token", listener.local_addr().unwrap());
+    // As a listener for health and metrics answers.
+    let answer = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 1024];
+        assert!(stream.read(&mut asked).await.unwrap() > 0);
+        let said = "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nnot found";
+        stream.write_all(said.as_bytes()).await.unwrap();
+    };
+    let (ran, ()) = tokio::join!(user.run(&line), answer);
+    ran.fails(1, &["not a Windlass api", "it answered 404 Not Found: not found", "--observe-listen"]);
 }
 
 #[tokio::test]
