@@ -102,8 +102,7 @@ impl Daemon {
         }
         let summary = self.looks.pass(wanted).await;
         summary.record(begun.elapsed());
-        // A service that fails is told to the api and counted; the program itself is well.
-        self.publishes.ready();
+        summary.show(&self.publishes);
     }
 
     /// What is wanted: from the api, else what it said last.

@@ -63,6 +63,15 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether it is the publisher's own lack - its store, its keys, what everybody reads the store by - and not a matter
+    /// of this service.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Release(ReleaseError::Store(_) | ReleaseError::Keys(_) | ReleaseError::NotPublic(_))
+        )
+    }
+
     /// Whether our own rules forbid it, or something did not work.
     pub fn outcome(&self) -> Outcome {
         match self {

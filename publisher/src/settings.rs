@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use program::http::HttpArgs;
 use program::observe::ObserveArgs;
 use program::settings::{bytes, duration};
@@ -180,6 +181,14 @@ impl Settings {
             crate::public::check_url(url)?;
         }
         crate::allow::AllowList::read(&self.allow)?;
+        crate::trust::read_roots(&self.root)?;
+        crate::trust::read_keys(&self.release_key)?;
+        if let Some(file) = &self.token_file {
+            program::settings::read_secret(file).context("--token-file")?;
+        }
+        if let Some(file) = &self.http.ca_file {
+            std::fs::metadata(file).with_context(|| format!("--ca-file {}", file.display()))?;
+        }
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use cdn::ServiceName;
 use cdn::wire::{Described, Outcome, Source, Wanted};
-use program::progress::Silent;
+use program::observe::Part;
+use program::progress::{Silent, count};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
@@ -54,6 +55,10 @@ pub(super) struct Summary {
     put_bytes: u64,
     rendered: u64,
     under_way: usize,
+    /// Some service was looked at in the store, and nothing was lacking.
+    went_well: bool,
+    lacks: Option<String>,
+    troubled: Vec<String>,
 }
 
 /// All that is looked at, by this pass or since an earlier one.
@@ -203,11 +208,21 @@ struct End {
     outcome: &'static str,
     put_bytes: u64,
     rendered: bool,
+    looked: bool,
+    trouble: Option<Trouble>,
+}
+
+/// Why a service was not published.
+#[derive(Debug)]
+struct Trouble {
+    service: ServiceName,
+    why: String,
+    is_ours: bool,
 }
 
 impl End {
     fn without_work(outcome: &'static str) -> Self {
-        Self { outcome, put_bytes: 0, rendered: false }
+        Self { outcome, put_bytes: 0, rendered: false, looked: false, trouble: None }
     }
 }
 
@@ -290,10 +305,16 @@ async fn end(
         Ok(done) => tracing::debug!(%service, revision = done.commit, "unchanged"),
         Err(error) => tracing::warn!(%service, reason = outcome, %error, "not published"),
     }
+    let why = status.message.clone();
     publisher.tell(status).await;
     match result {
-        Ok(done) => End { outcome, put_bytes: done.put_bytes, rendered: done.rendered },
-        Err(_) => End::without_work(outcome),
+        Ok(Published { put_bytes, rendered, .. }) => {
+            End { outcome, put_bytes, rendered, looked: true, trouble: None }
+        }
+        Err(error) => {
+            let trouble = Trouble { service: service.clone(), why, is_ours: error.is_ours() };
+            End { trouble: Some(trouble), ..End::without_work(outcome) }
+        }
     }
 }
 
@@ -312,6 +333,31 @@ impl Summary {
         *self.outcomes.entry(end.outcome).or_default() += 1;
         self.put_bytes += end.put_bytes;
         self.rendered += u64::from(end.rendered);
+        self.went_well |= end.looked;
+        let Some(trouble) = &end.trouble else { return };
+        if trouble.is_ours {
+            self.lacks.get_or_insert_with(|| trouble.why.clone());
+        }
+        self.troubled.push(trouble.service.to_string());
+    }
+
+    /// Shows it in `/readyz`: not ready while nothing can be published for want of something of our own; what one service
+    /// lacks is shown, and is no reason to take the others' publisher away.
+    pub(super) fn show(&self, part: &Part) {
+        if self.outcomes.is_empty() && self.under_way > 0 {
+            return;
+        }
+        match (&self.lacks, self.troubled.as_slice()) {
+            (Some(why), _) if !self.went_well => part.not_ready(format!("nothing can be published: {why}")),
+            (_, []) => part.ready(),
+            (_, [one]) => {
+                part.degraded(format!("{one} is not published; see `windlass get services -o wide`"));
+            }
+            (_, [one, others @ ..]) => part.degraded(format!(
+                "{one} and {} are not published; see `windlass get services -o wide`",
+                count(others.len() as u64, "other")
+            )),
+        }
     }
 
     fn broken(&mut self, panic: &tokio::task::JoinError) {
@@ -337,3 +383,6 @@ impl Summary {
         tracing::debug!(outcomes = ?self.outcomes, under_way = self.under_way, seconds = took.as_secs_f64(), "pass");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,9 +93,14 @@ fn the_examples_of_settings_and_allow_list_are_accepted() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let allow = folder.join("allow.example.toml").display().to_string();
     let example = folder.join("example.toml").display().to_string();
+    let bench = Bench::new();
+    std::fs::write(bench.path("token"), TOKEN).unwrap();
+    let [root, key, token] =
+        ["root.json", "release.key", "token"].map(|name| bench.path(name).display().to_string());
     let checked = Command::new(env!("CARGO_BIN_EXE_windlass-publisher"))
         .env_clear()
         .args(["--config", &example, "--allow", &allow, "--check-config"])
+        .args(["--root", &root, "--release-key", &key, "--token-file", &token])
         .output()
         .unwrap();
     assert!(checked.status.success(), "{}", stderr(&checked));
@@ -115,6 +120,24 @@ fn k2_mistakes_are_told_with_the_next_step_and_exit_code_two() {
     let allow = run(&bench, &["--check-config"]);
     assert_eq!(allow.status.code(), Some(2));
     assert!(stderr(&allow).contains("unknown field `repo`"), "{}", stderr(&allow));
+}
+
+#[test]
+fn k2_a_check_reads_the_files_that_the_settings_name() {
+    let bench = Bench::new();
+    let api = ["--api", "https://windlass.example.com", "--token-file"];
+    let said = |words: &[&str]| {
+        let output = run(&bench, &[words, &["--check-config"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let token = said(&[&api[..], &["/missing/token"]].concat());
+    assert!(token.contains("/missing/token") && token.contains("No such file"), "{token}");
+    let allow = bench.path("allow.toml").display().to_string();
+    let key = said(&["--release-key", &allow]);
+    assert!(key.contains("not a key of `windlass keys init`"), "{key}");
+    let root = said(&["--root", &allow]);
+    assert!(root.contains("root 1: not an envelope"), "{root}");
 }
 
 #[test]
