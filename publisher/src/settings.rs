@@ -95,6 +95,10 @@ pub struct ProgramArgs {
     #[arg(long, env = "WINDLASS_GIT_MAX_SIZE", value_name = "SIZE", default_value = GitBounds::REPOSITORY_BYTES,
         value_parser = bytes(1 << 16, 1 << 40))]
     pub git_max_size: u64,
+    /// Bytes of all repositories in the cache: where they are more, those leave that no service names
+    #[arg(long, env = "WINDLASS_GIT_CACHE_SIZE", value_name = "SIZE", default_value = GitBounds::CACHE_BYTES,
+        value_parser = bytes(1 << 16, 1 << 50))]
+    pub git_cache_size: u64,
     /// Time for one run of a renderer
     #[arg(long, env = "WINDLASS_RENDER_TIMEOUT", value_name = "TIME", default_value = WorkshopSettings::RENDER_TIME,
         value_parser = duration(SECOND, 3_600 * SECOND))]
@@ -138,6 +142,7 @@ impl Settings {
             git_bounds: GitBounds {
                 fetch_time: programs.git_timeout,
                 repository_bytes: programs.git_max_size,
+                cache_bytes: programs.git_cache_size,
             },
             render_time: programs.render_timeout,
             render_memory_bytes: programs.render_memory,

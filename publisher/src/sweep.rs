@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::child::folder_bytes;
+
 /// What was written so lately stays: a list of services may be wrong for a while.
 const YOUNG: Duration = Duration::from_hours(24);
 
@@ -11,6 +13,29 @@ const YOUNG: Duration = Duration::from_hours(24);
 pub(crate) fn stale(folder: &Path, keep: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|path| !keep(path) && is_old(path)).collect()
+}
+
+/// What has to go so that all that lies in a folder has at most so many bytes: of what is not to be kept, that which was
+/// written to the longest ago. What is kept may be more alone.
+pub(crate) fn excess(folder: &Path, most: u64, keep: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let sized = |path: PathBuf| {
+        let bytes = folder_bytes(&path);
+        (path, bytes)
+    };
+    let sized: Vec<(PathBuf, u64)> = entries.map(sized).collect();
+    let mut total: u64 = sized.iter().map(|(_, bytes)| bytes).sum();
+    let mut unused: Vec<(PathBuf, u64)> = sized.into_iter().filter(|(path, _)| !keep(path)).collect();
+    unused.sort_by_key(|(path, _)| newest(path));
+    let mut gone = Vec::new();
+    for (path, bytes) in unused {
+        if total <= most {
+            break;
+        }
+        total -= bytes;
+        gone.push(path);
+    }
+    gone
 }
 
 /// Removes a file, or a folder with all that is in it.
@@ -41,3 +66,6 @@ fn newest(path: &Path) -> Option<SystemTime> {
     }
     newest
 }
+
+#[cfg(test)]
+mod tests;

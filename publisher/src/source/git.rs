@@ -34,6 +34,8 @@ pub struct GitBounds {
     pub fetch_time: Duration,
     /// Bytes of one repository in the cache.
     pub repository_bytes: u64,
+    /// Bytes of all of them; those that are in use may be more.
+    pub cache_bytes: u64,
 }
 
 impl GitBounds {
@@ -41,6 +43,8 @@ impl GitBounds {
     pub const FETCH_TIME: &str = "5m";
     /// Bytes of one repository unless the settings say otherwise, as they write it.
     pub const REPOSITORY_BYTES: &str = "1GiB";
+    /// Bytes of all repositories unless the settings say otherwise, as they write it.
+    pub const CACHE_BYTES: &str = "20GiB";
 }
 
 impl Default for GitBounds {
@@ -48,6 +52,7 @@ impl Default for GitBounds {
         Self {
             fetch_time: parse_duration(Self::FETCH_TIME).expect("a duration"),
             repository_bytes: parse_bytes(Self::REPOSITORY_BYTES).expect("a size"),
+            cache_bytes: parse_bytes(Self::CACHE_BYTES).expect("a size"),
         }
     }
 }
@@ -148,7 +153,8 @@ impl Git {
         opened(&name).await
     }
 
-    /// Removes the repositories that are none of these, unless they are young or in use.
+    /// Removes the repositories that are none of these, unless they are young or in use; the young ones too where all of
+    /// them are more than may be.
     pub(crate) async fn sweep(&self, named: &[Repository]) {
         let (git, named) =
             (self.clone(), named.iter().map(|named| self.folder_of(named)).collect::<Vec<_>>());
@@ -156,11 +162,13 @@ impl Git {
             let kept = |path: &Path| {
                 path.extension().is_none_or(|end| end != "git") || named.iter().any(|named| named == path)
             };
-            for folder in sweep::stale(&git.0.cache, kept) {
-                if let Ok(_turn) = git.turn(&folder).try_lock() {
-                    sweep::remove(&folder);
+            let remove = |folder: &PathBuf| {
+                if let Ok(_turn) = git.turn(folder).try_lock() {
+                    sweep::remove(folder);
                 }
-            }
+            };
+            sweep::stale(&git.0.cache, kept).iter().for_each(remove);
+            sweep::excess(&git.0.cache, git.0.bounds.cache_bytes, kept).iter().for_each(remove);
         });
         if let Err(panic) = swept.await {
             tracing::error!(%panic, "sweeping the cache broke off; this is a fault of Windlass");

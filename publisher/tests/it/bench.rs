@@ -139,6 +139,7 @@ fn programs() -> ProgramArgs {
         sandbox: Confinement::BestEffort,
         git_timeout: std::time::Duration::from_mins(1),
         git_max_size: 1 << 30,
+        git_cache_size: 1 << 34,
         render_timeout: std::time::Duration::from_mins(1),
         render_memory: 4 << 30,
         search_path: "/usr/local/bin:/usr/bin:/bin".into(),
