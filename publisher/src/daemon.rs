@@ -96,13 +96,14 @@ impl Daemon {
         }
         self.publisher.allow.look_again();
         let Some(wanted) = self.wanted().await else { return };
+        let is_first = self.swept.is_none();
         if self.swept.is_none_or(|at| at.elapsed() > SWEEP) {
             self.swept = Some(begun);
             self.publisher.sweep(&wanted).await;
         }
         let summary = self.looks.pass(wanted).await;
         summary.record(begun.elapsed());
-        summary.show(&self.publishes);
+        summary.show(&self.publishes, is_first);
     }
 
     /// What is wanted: from the api, else what it said last.

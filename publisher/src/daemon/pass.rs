@@ -343,8 +343,12 @@ impl Summary {
 
     /// Shows it in `/readyz`: not ready while nothing can be published for want of something of our own; what one service
     /// lacks is shown, and is no reason to take the others' publisher away.
-    pub(super) fn show(&self, part: &Part) {
+    pub(super) fn show(&self, part: &Part, is_first: bool) {
         if self.outcomes.is_empty() && self.under_way > 0 {
+            // Nothing is known but that it takes its time: that is no reason to call off a program that has just started.
+            if is_first {
+                part.degraded("all first looks are still under way");
+            }
             return;
         }
         match (&self.lacks, self.troubled.as_slice()) {

@@ -20,7 +20,7 @@ fn shown(ends: &[End]) -> (bool, bool) {
     for end in ends {
         summary.add(end);
     }
-    summary.show(&part);
+    summary.show(&part, false);
     (readiness.is_ready(), part.works())
 }
 
@@ -40,6 +40,10 @@ fn what_the_publisher_itself_lacks_makes_it_unready_and_one_service_does_not() {
 fn a_pass_that_still_waits_for_everything_says_nothing_new() {
     let readiness = Readiness::new();
     let part = readiness.part("publish");
-    Summary { under_way: 1, ..Summary::default() }.show(&part);
+    let waiting = Summary { under_way: 1, ..Summary::default() };
+    part.not_ready("the store is away");
+    waiting.show(&part, false);
     assert!(!readiness.is_ready());
+    waiting.show(&part, true);
+    assert!(readiness.is_ready() && !part.works());
 }
