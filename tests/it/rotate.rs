@@ -1,10 +1,14 @@
 //! `keys rotate`: the next root follows the last by the rule that every reader checks, and changes whom they believe.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use cdn::document::{Release, Root};
 use cdn::envelope::Envelope;
 use cdn::trust::Trust;
 use serde_json::Value;
 
+use crate::fleet::{Fleet, config};
 use crate::user::User;
 use crate::verify::{auditor, key};
 
@@ -43,6 +47,40 @@ async fn a_release_key_that_was_rotated_signs_nothing_any_more_and_the_new_one_d
     user.run("verify anew.json --root keys").await.ok();
     let shown = user.run("keys show keys").await.ok();
     assert!(shown.contains("release-default.2.key") && !shown.contains("another key"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_api_takes_the_next_root_and_then_the_new_key_s_releases_alone() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    fleet.describe(&["web"]).await;
+    let before = fleet.publish("default/web", &BTreeMap::from([("a.yaml", config("a", "1"))])).await;
+    let ran = user.run("keys rotate keys --role release").await;
+    assert!(ran.err.contains("--release-key keys/release-default.2.key"), "{ran:?}");
+    let taken = async || user.run("whoami -o json").await.json()["root"] == 2;
+    for _ in 0..300 {
+        if taken().await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(taken().await, "the api never takes root 2");
+    assert!(user.path("store/v1/root/2.json").is_file(), "agents and publishers find it in the store");
+    user.write("source/web/a.yaml", config("a", "2"));
+    let line = |key: &str| {
+        format!(
+            "publish default/web --from-directory {} --path web --namespace apps --store store --root keys/root/1.json \
+             --release-key keys/{key} --allow allow.toml --cache cache --api {} --token-file publisher.token -o name",
+            fleet.folder(),
+            fleet.url
+        )
+    };
+    user.run(&line("release-default.key")).await.fails(1, &["0 of our release keys count", "root 2 wants 1"]);
+    let after = user.run(&line("release-default.2.key")).await.ok();
+    let current = user.run("get services web -o json").await.json()["release"].clone();
+    assert_eq!(after.trim(), format!("release/{}", current.as_str().unwrap()));
+    assert_ne!(current, before.as_str());
+    fleet.end().await;
 }
 
 #[tokio::test]
