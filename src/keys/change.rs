@@ -1,4 +1,4 @@
-//! The next root from the last one and one change of a role: pure, so that what a fleet will believe can be read and tested.
+//! The next root from the last one and a change of a role: pure, so that what a fleet will believe can be read and tested.
 
 use std::fmt;
 
@@ -80,31 +80,30 @@ impl fmt::Display for RoleName {
     }
 }
 
-/// The root after the newest one: the same, but for one role.
-pub(crate) fn next_root(
-    trust: &Trust,
-    name: &RoleName,
-    change: &Change,
-    now: Timestamp,
-) -> Result<Root, Failure> {
+/// The root after the newest one: the same, until something of it is changed.
+pub(crate) fn next_root(trust: &Trust, now: Timestamp) -> Result<Root, Failure> {
     let last = trust.root();
     let version = trust.next_version().ok_or_else(|| {
         Failure::new(Exit::Failed, format!("root {} is the last one that is read", last.version))
     })?;
-    let role = match (name.of(&last.roles), change.leaving == Leaving::Nobody) {
-        (Some(role), _) => role.clone(),
-        (None, true) => Role { keys: Vec::new(), threshold: 1 },
-        (None, false) => {
-            let what = format!("root {} lists no key for the role {name}", last.version);
-            return Err(Failure::new(Exit::NotFound, what).next("begin the role with --add"));
-        }
-    };
-    let mut root = Root { version, fleet: Some(trust.fleet()), issued: now, ..last.clone() };
-    name.set(&mut root.roles, change.of(name, &role)?);
-    Ok(root)
+    Ok(Root { version, fleet: Some(trust.fleet()), issued: now, ..last.clone() })
 }
 
 impl Change {
+    /// Makes the change to a role of the next root.
+    pub(crate) fn make(&self, name: &RoleName, root: &mut Root) -> Result<(), Failure> {
+        let before = match (name.of(&root.roles), self.leaving == Leaving::Nobody) {
+            (Some(role), _) => role.clone(),
+            (None, true) => Role { keys: Vec::new(), threshold: 1 },
+            (None, false) => {
+                let what = format!("root lists no key for the role {name} yet");
+                return Err(Failure::new(Exit::NotFound, what).next("begin the role with --add"));
+            }
+        };
+        name.set(&mut root.roles, self.of(name, &before)?);
+        Ok(())
+    }
+
     fn of(&self, name: &RoleName, before: &Role) -> Result<Role, Failure> {
         let mut keys = before.keys.clone();
         match &self.leaving {

@@ -21,34 +21,38 @@ use crate::output::{FormatArg, View};
 use crate::session::Session;
 use crate::table::Table;
 
-/// Sign the next root: another key for a role, one more, or one less
+/// Sign the next root: another key for a role, one more, or one less; or other hosts for origins
 #[derive(Args, Debug)]
 #[command(before_help = "Examples:
   windlass keys rotate fleet-keys --role release                  # a new key instead of the old
   windlass keys rotate fleet-keys --role release --project pay --add
   windlass keys rotate fleet-keys --role desired --drop 0f5c1e7a93b2d846
   windlass keys rotate fleet-keys --role root --root-key /media/usb/root.key
+  windlass keys rotate fleet-keys --origin-host cdn.example.com --origin-host cdn.example.net
 
-A root has no end: it counts until the next one. Each run changes one role.")]
+A root has no end: it counts until the next one. Each run changes one role at most.")]
 pub(crate) struct Rotate {
     /// The folder of `keys init`
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Whose keys change
-    #[arg(long, value_name = "ROLE")]
-    role: Kind,
+    #[arg(long, value_name = "ROLE", required_unless_present = "origin_hosts")]
+    role: Option<Kind>,
     /// The project, for `--role release`; `default` unless said
     #[arg(long, value_name = "NAME")]
     project: Option<ProjectName>,
     /// Make a new key, and keep the others but those that --drop names; without either, it takes the place of all
-    #[arg(long)]
+    #[arg(long, requires = "role")]
     add: bool,
     /// A key that counts no longer, by its id; may be given several times
-    #[arg(long = "drop", value_name = "KEYID")]
+    #[arg(long = "drop", value_name = "KEYID", requires = "role")]
     drops: Vec<String>,
     /// How many of the role's keys have to sign; as before unless said
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", requires = "role")]
     threshold: Option<usize>,
+    /// A host that origins may be on, instead of those of the last root; may be given several times
+    #[arg(long = "origin-host", value_name = "HOST")]
+    origin_hosts: Vec<String>,
     /// A private root key; those in the folder are used as well; may be given several times
     #[arg(long = "root-key", value_name = "FILE")]
     root_keys: Vec<PathBuf>,
@@ -76,7 +80,7 @@ enum Kind {
 
 /// The next root, proved, and the key that comes with it.
 struct Next {
-    role: RoleName,
+    role: Option<RoleName>,
     before: Trust,
     after: Trust,
     bytes: Vec<u8>,
@@ -103,29 +107,36 @@ impl Rotate {
         let version = before.version() + 1;
         // A threshold alone changes no key.
         let replaces = !self.add && self.drops.is_empty() && self.threshold.is_none();
-        let key = (self.add || replaces)
-            .then(|| (self.dir.join(key_file(&role.to_string(), version)), SigningKey::random()));
+        let file = |role: &RoleName| self.dir.join(key_file(&role.to_string(), version));
+        let key = role.as_ref().filter(|_| self.add || replaces);
+        let key = key.map(|role| (file(role), SigningKey::random()));
         let leaving = if replaces { Leaving::All } else { Leaving::of(&self.drops) };
         let new = key.as_ref().map(|(_, key)| key.public());
         let change = Change { new, leaving, threshold: self.threshold };
-        let root = next_root(&before, &role, &change, Timestamp::now())?;
+        let mut root = next_root(&before, Timestamp::now())?;
+        if let Some(role) = &role {
+            change.make(role, &mut root)?;
+        }
+        if !self.origin_hosts.is_empty() {
+            root.origin_hosts.clone_from(&self.origin_hosts);
+        }
         let bytes = self.sign(&before, &root, key.as_ref().map(|(_, key)| key))?;
         let after = before.advance(&bytes).context("the next root does not follow the last one")?;
         let file = self.dir.join(format!("root/{version}.json"));
         Ok(Next { role, before, after, bytes, file, key })
     }
 
-    fn role_name(&self) -> Result<RoleName> {
-        if self.project.is_some() && self.role != Kind::Release {
+    fn role_name(&self) -> Result<Option<RoleName>> {
+        if self.project.is_some() && self.role != Some(Kind::Release) {
             return Err(Failure::new(Exit::Usage, "--project is for --role release only").into());
         }
-        Ok(match self.role {
+        Ok(self.role.map(|role| match role {
             Kind::Root => RoleName::Root,
             Kind::Desired => RoleName::Desired,
             Kind::Routes => RoleName::Routes,
             Kind::Approver => RoleName::Approver,
             Kind::Release => RoleName::Release(self.project.clone().unwrap_or_default()),
-        })
+        }))
     }
 
     /// Signs by every root key at hand that the last root or this one lists.
@@ -170,7 +181,8 @@ impl Next {
     }
 
     fn view(&self, dry_run: bool) -> View {
-        let keys = |trust: &Trust| self.role.of(&trust.root().roles).map(|role| role.keys.clone());
+        let named = |trust: &Trust| self.role.as_ref()?.of(&trust.root().roles).cloned();
+        let keys = |trust: &Trust| named(trust).map(|role| role.keys);
         let (before, after) = (keys(&self.before).unwrap_or_default(), keys(&self.after).unwrap_or_default());
         let mut table = Table::new(["ROLE", "CHANGE", "KEY", "FILE"]);
         let mut items = Vec::new();
@@ -183,13 +195,17 @@ impl Next {
             };
             // A key that a dry run has made is gone with it.
             let id = if dry_run && change == "new" { "-".to_owned() } else { key.id() };
-            let role = self.role.to_string();
+            let role = self.role.as_ref().map(ToString::to_string).unwrap_or_default();
             table.row([role.clone(), change.to_owned(), id.clone(), file.clone().unwrap_or_default()]);
             items.push(json!({ "role": role, "change": change, "keyid": id, "file": file }));
         }
-        let threshold = self.role.of(&self.after.root().roles).map(|role| role.threshold);
+        let threshold = named(&self.after).map(|role| role.threshold);
+        let hosts = &self.after.root().origin_hosts;
+        if *hosts != self.before.root().origin_hosts {
+            table.row(["-".to_owned(), "origin hosts".to_owned(), hosts.join(","), String::new()]);
+        }
         let value = json!({ "fleet": self.after.fleet(), "root": self.after.version(), "file": self.file,
-            "written": !dry_run, "threshold": threshold, "keys": items });
+            "written": !dry_run, "threshold": threshold, "origin_hosts": hosts, "keys": items });
         View { table, value, names: vec![self.file.display().to_string()], empty: "" }
     }
 
@@ -197,31 +213,37 @@ impl Next {
     fn steps(&self) -> String {
         let (root, version) = (self.file.display(), self.after.version());
         let own = match (&self.role, &self.key) {
-            (RoleName::Root, Some((path, _))) => {
+            (None, _) => {
+                "Give windlass-api no --origins on other hosts: agents that have this root refuse them."
+                    .to_owned()
+            }
+            (Some(RoleName::Root), Some((path, _))) => {
                 format!("Move {} off this machine. Keep no key that was dropped.", path.display())
             }
-            (RoleName::Root, None) => "Keep no key that was dropped.".to_owned(),
-            (RoleName::Desired, Some((path, _))) => format!(
+            (Some(RoleName::Root), None) => "Keep no key that was dropped.".to_owned(),
+            (Some(RoleName::Desired), Some((path, _))) => format!(
                 "Restart windlass-api with --desired-key {}: agents that have root {version} believe no key that was \
                  dropped.",
                 path.display()
             ),
-            (RoleName::Release(project), Some((path, _))) => format!(
+            (Some(RoleName::Release(project)), Some((path, _))) => format!(
                 "Restart the publishers of {project} with --release-key {}: they read the new root then, and sign \
                  anew what dropped keys have signed. With `windlass-publisher once` in CI, change its key.",
                 path.display()
             ),
-            (RoleName::Release(project), None) => {
+            (Some(RoleName::Release(project)), None) => {
                 format!("Restart the publishers of {project}: they read the new root then.")
             }
-            (RoleName::Approver, Some((path, _))) => {
+            (Some(RoleName::Approver), Some((path, _))) => {
                 format!("Approvers give it to `windlass approve hold DIGEST --key {}`.", path.display())
             }
-            (RoleName::Desired, None) => {
+            (Some(RoleName::Desired), None) => {
                 "Where windlass-api signs by a key that was dropped, restart it with one that counts."
                     .to_owned()
             }
-            (RoleName::Routes | RoleName::Approver, _) => "Nothing else has to be restarted.".to_owned(),
+            (Some(RoleName::Routes | RoleName::Approver), _) => {
+                "Nothing else has to be restarted.".to_owned()
+            }
         };
         format!(
             "\nRoot {version} is {root}.\n\n\

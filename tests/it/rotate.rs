@@ -130,6 +130,20 @@ async fn keys_come_beside_others_and_go_one_by_one() {
 }
 
 #[tokio::test]
+async fn the_hosts_of_origins_change_without_a_key() {
+    let user = User::new();
+    user.run("keys init --dir keys --origin-host old.example.com").await.ok();
+    user.run("keys rotate keys").await.fails(2, &["--role"]);
+    user.run("keys rotate keys --origin-host new.example.com --add").await.fails(2, &["--role"]);
+    let shown = user.run("keys rotate keys --origin-host new.example.com").await.ok();
+    assert!(shown.contains("new.example.com"), "{shown}");
+    assert_eq!(chain(&user).root().origin_hosts, ["new.example.com"]);
+    assert!(!names(&user.path("keys")).iter().any(|name| name.contains(".2.")));
+    user.run("keys rotate keys --role routes").await.ok();
+    assert_eq!(chain(&user).root().origin_hosts, ["new.example.com"], "all else stays");
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_next_root_is_refused_and_writes_nothing() {
     let user = User::new();
     user.run("keys init --dir keys").await.ok();

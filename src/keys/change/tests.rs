@@ -36,7 +36,8 @@ fn release() -> RoleName {
 }
 
 fn next(trust: &Trust, role: &RoleName, change: &Change) -> Result<Root, Failure> {
-    next_root(trust, role, change, Timestamp::UNIX_EPOCH)
+    let mut root = next_root(trust, Timestamp::UNIX_EPOCH)?;
+    change.make(role, &mut root).map(|()| root)
 }
 
 #[test]
