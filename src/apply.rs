@@ -5,13 +5,14 @@ mod documents;
 mod imagined;
 mod order;
 mod schema;
+mod service;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use api::routes::clusters::{ClusterChange, ClusterDetail};
-use api::routes::services::{Service, ServiceKind, ServiceSpec};
+use api::routes::services::Reach;
 use api::routes::sources::Source;
 use api::routes::whoami::Whoami;
 use cdn::wire::Source as Place;
@@ -64,6 +65,20 @@ impl fmt::Display for Effect {
     }
 }
 
+/// What became of a document, and which clusters it concerns.
+#[derive(Debug)]
+struct Outcome {
+    effect: Effect,
+    /// Of a service whose targets are others now.
+    reach: Option<Reach>,
+}
+
+impl From<Effect> for Outcome {
+    fn from(effect: Effect) -> Self {
+        Self { effect, reach: None }
+    }
+}
+
 impl Apply {
     /// Does it.
     pub(crate) async fn run(self, session: &Session) -> Result<Exit> {
@@ -80,7 +95,7 @@ impl Apply {
         let mut results = Vec::new();
         let mut first_failure = None;
         for document in &documents {
-            let ended = self.one(&server, document, imagined.as_mut()).await;
+            let ended = self.one(session, &server, document, imagined.as_mut()).await;
             results.push(self.tell(session, document, &ended)?);
             if let Err(error) = ended {
                 first_failure.get_or_insert(exit_of(&error));
@@ -102,10 +117,10 @@ impl Apply {
         })
     }
 
-    fn tell(&self, session: &Session, document: &Document, ended: &Result<Effect>) -> Result<Value> {
+    fn tell(&self, session: &Session, document: &Document, ended: &Result<Outcome>) -> Result<Value> {
         let dry = if self.dry_run { " (dry run)" } else { "" };
         match (ended, self.format.output) {
-            (Ok(effect), Format::Table | Format::Wide) => {
+            (Ok(Outcome { effect, .. }), Format::Table | Format::Wide) => {
                 session.out.line(&format!("{} {effect}{dry}", document.id))?;
             }
             (Ok(_), Format::Name) => session.out.line(&document.id)?,
@@ -120,8 +135,13 @@ impl Apply {
             }
         }
         Ok(match ended {
-            Ok(effect) => {
-                json!({ "name": document.id, "effect": effect.to_string(), "dry_run": self.dry_run })
+            Ok(Outcome { effect, reach }) => {
+                let mut told =
+                    json!({ "name": document.id, "effect": effect.to_string(), "dry_run": self.dry_run });
+                if let Some(reach) = reach {
+                    told["reach"] = json!(reach);
+                }
+                told
             }
             Err(error) => json!({ "name": document.id, "error": reasons(error) }),
         })
@@ -129,47 +149,27 @@ impl Apply {
 
     async fn one(
         &self,
+        session: &Session,
         server: &Server,
         document: &Document,
         imagined: Option<&mut Imagined>,
-    ) -> Result<Effect> {
+    ) -> Result<Outcome> {
         let effect = match &document.spec {
-            Spec::Source(spec) => self.source(server, &document.path, spec).await,
-            Spec::Cluster(change) => self.cluster(server, &document.path, change).await,
-            Spec::Service(kind, spec) => self.service(server, &document.path, *kind, spec).await,
-        }?;
+            Spec::Source(spec) => self.source(server, &document.path, spec).await?,
+            Spec::Cluster(change) => self.cluster(server, &document.path, change).await?,
+            Spec::Service(kind, spec) => {
+                return service::put(session, server, document, (*kind, spec), imagined).await;
+            }
+        };
         if let Some(imagined) = imagined.filter(|_| effect != Effect::Unchanged) {
             imagined.put(document)?;
         }
-        Ok(effect)
+        Ok(effect.into())
     }
 
     async fn source(&self, server: &Server, path: &str, spec: &Place) -> Result<Effect> {
         let held = server.find::<Source>(path).await?;
         let same = held.as_ref().is_some_and(|held| held.body.spec.known() == Some(spec));
-        let etag = held.as_ref().and_then(|held| held.etag.as_deref());
-        self.put(server, path, spec, (held.is_some(), same, etag)).await
-    }
-
-    async fn service(
-        &self,
-        server: &Server,
-        path: &str,
-        kind: ServiceKind,
-        spec: &ServiceSpec,
-    ) -> Result<Effect> {
-        // Both kinds share their names, so a service of the other kind is found too.
-        let any = path.replacen("/v1/global-services/", "/v1/services/", 1);
-        let held = server.find::<Service>(&any).await?;
-        if let Some(other) = held.as_ref().filter(|held| held.body.kind != kind) {
-            return Err(Failure::new(
-                Exit::Conflict,
-                format!("it is there as a {}", crate::words::word(&other.body.kind)),
-            )
-            .next("delete that one first, or give this one another name")
-            .into());
-        }
-        let same = held.as_ref().is_some_and(|held| held.body.spec == *spec);
         let etag = held.as_ref().and_then(|held| held.etag.as_deref());
         self.put(server, path, spec, (held.is_some(), same, etag)).await
     }

@@ -36,4 +36,4 @@ mod table;
 
 pub use clock::Clock;
 pub use settings::Settings;
-pub use start::{Running, run, start};
+pub use start::{Running, inspect, run, start};

@@ -6,7 +6,7 @@ use api::Settings;
 use program::shutdown::{GRACE, Shutdown, Tasks};
 
 fn main() -> ExitCode {
-    let settings = match program::settings::parse_checked(Settings::check) {
+    let settings = match program::settings::parse_inspected(Settings::check, api::inspect) {
         Ok(settings) => settings,
         Err(stop) => return stop.show(),
     };

@@ -54,6 +54,22 @@ pub struct Running {
     _sole: Option<Lock>,
 }
 
+/// What the settings name can be read, and is what it should be; a start finds that out by itself. Nothing is opened that a
+/// start would make.
+pub fn inspect(settings: &Settings) -> anyhow::Result<()> {
+    let roots = roots::read(&settings.root)?;
+    if let Some(why) = roots.refused {
+        bail!("--root: {why}");
+    }
+    roots::desired_key(&settings.desired_key, &roots.trust)?;
+    db::shown(&settings.database_url()?)?;
+    if settings.admin_token_file.exists() {
+        read_admin_token(&settings.admin_token_file)?;
+    }
+    settings.tls.files().map(|files| files.acceptor()).transpose()?;
+    Ok(())
+}
+
 /// Runs until `stop`.
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     start(settings, Clock::system(), stop).await?.wait().await
@@ -205,6 +221,10 @@ fn admin_token(path: &Path) -> anyhow::Result<Token> {
             }
         }
     }
+    read_admin_token(path)
+}
+
+fn read_admin_token(path: &Path) -> anyhow::Result<Token> {
     let text = Secret::new(read_secret(path).context("read --admin-token-file")?);
     let token: Token = text.expose().parse().with_context(|| format!("read {}", path.display()))?;
     if token.kind() != TokenKind::Admin {

@@ -31,11 +31,14 @@ enum Verb {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments =
-        match program::settings::parse_checked::<Arguments>(|arguments| arguments.settings.check()) {
-            Ok(arguments) => arguments,
-            Err(stop) => return stop.show(),
-        };
+    let parsed = program::settings::parse_inspected::<Arguments>(
+        |arguments| arguments.settings.check(),
+        |arguments| arguments.settings.inspect(),
+    );
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(stop) => return stop.show(),
+    };
     let ended = async {
         program::logs::start(&arguments.logs)?;
         program::settings::tell_strays::<Arguments>();

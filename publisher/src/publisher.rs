@@ -3,7 +3,6 @@
 use anyhow::Context;
 use cdn::Secret;
 use cdn::wire::{Source, Wanted, WantedService};
-use program::http::Client;
 use store::Store;
 use tokio::sync::RwLock;
 
@@ -39,8 +38,7 @@ impl Publisher {
         let store = Store::open(&settings.store).await.context("open the store")?;
         let roots = trust::follow_roots(trust::read_roots(&settings.root)?, &store).await?;
         let keys = trust::read_keys(&settings.release_key)?;
-        let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
-        let client = Client::new(&settings.http.settings(agent))?;
+        let client = settings.client()?;
         let public = settings.public_origin.as_ref().map(|url| PublicOrigin::new(client.clone(), url));
         let api = match (&settings.api, &settings.token_file) {
             (Some(url), Some(file)) => {

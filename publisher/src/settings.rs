@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use program::http::HttpArgs;
+use program::http::{Client, HttpArgs};
 use program::observe::ObserveArgs;
 use program::settings::{bytes, duration};
 use store::{Location, StoreArgs};
@@ -186,14 +186,23 @@ impl Settings {
             crate::public::check_url(url)?;
         }
         crate::allow::AllowList::read(&self.allow)?;
+        Ok(())
+    }
+
+    /// Who asks the api and the public origin.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let agent = concat!("windlass-publisher/", env!("CARGO_PKG_VERSION"));
+        Ok(Client::new(&self.http.settings(agent))?)
+    }
+
+    /// What the settings name can be read, and is what it should be; a start finds that out by itself.
+    pub fn inspect(&self) -> anyhow::Result<()> {
         crate::trust::read_roots(&self.root)?;
         crate::trust::read_keys(&self.release_key)?;
         if let Some(file) = &self.token_file {
             program::settings::read_secret(file).context("--token-file")?;
         }
-        if let Some(file) = &self.http.ca_file {
-            std::fs::metadata(file).with_context(|| format!("--ca-file {}", file.display()))?;
-        }
+        self.client()?;
         Ok(())
     }
 }

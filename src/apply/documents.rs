@@ -51,6 +51,14 @@ pub(super) enum Spec {
     Service(ServiceKind, Box<ServiceSpec>),
 }
 
+impl Document {
+    /// The service's name, of a document of one.
+    pub(super) fn service(&self) -> Result<ServiceName> {
+        let name = self.id.strip_prefix("service/").unwrap_or_default();
+        name.parse().with_context(|| format!("{} is no service", self.id))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Raw {

@@ -16,6 +16,8 @@ use crate::server::{Query, Server};
 #[derive(Debug, Default)]
 pub(super) struct Imagined {
     sources: BTreeSet<String>,
+    /// What is there in this dry run alone.
+    new: BTreeSet<String>,
     services: BTreeMap<ServiceName, Vec<ServiceName>>,
 }
 
@@ -32,6 +34,7 @@ impl Imagined {
         };
         Ok(Self {
             sources: sources.into_iter().map(source).collect(),
+            new: BTreeSet::new(),
             services: services.into_iter().map(service).collect(),
         })
     }
@@ -41,7 +44,9 @@ impl Imagined {
         match &document.spec {
             Spec::Cluster(_) => Ok(()),
             Spec::Source(_) => {
-                self.sources.insert(document.id.clone());
+                if self.sources.insert(document.id.clone()) {
+                    self.new.insert(document.id.clone());
+                }
                 Ok(())
             }
             Spec::Service(_, spec) => self.service(document, spec),
@@ -49,7 +54,7 @@ impl Imagined {
     }
 
     fn service(&mut self, document: &Document, spec: &ServiceSpec) -> Result<()> {
-        let name: ServiceName = document.id.strip_prefix("service/").unwrap_or_default().parse()?;
+        let name = document.service()?;
         let source = format!("source/{}/{}", name.project(), spec.source);
         if !self.sources.contains(&source) {
             return Err(Failure::new(Exit::Failed, format!("{source} does not exist"))
@@ -64,7 +69,17 @@ impl Imagined {
                 .next("take one of them out of `dependsOn`")
                 .into());
         }
-        self.services.insert(name, on);
+        if self.services.insert(name, on).is_none() {
+            self.new.insert(document.id.clone());
+        }
         Ok(())
+    }
+
+    /// Whether the api can judge a service as it is: what it needs is not of this dry run alone.
+    pub(super) fn is_judged_by_the_api(&self, name: &ServiceName, spec: &ServiceSpec) -> bool {
+        let project = name.project();
+        let on = spec.depends_on_names(project).into_iter().map(|on| format!("service/{on}"));
+        let mut needs = on.chain([format!("source/{project}/{}", spec.source)]);
+        needs.all(|need| !self.new.contains(&need))
     }
 }

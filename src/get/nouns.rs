@@ -182,7 +182,13 @@ impl Row for Release {
         vec![
             self.digest.short(),
             self.service.to_string(),
-            if self.current { "yes".to_owned() } else { "no".to_owned() },
+            match (self.current, self.trusted) {
+                (true, true) => "yes".to_owned(),
+                (false, true) => "no".to_owned(),
+                // No key that signed it counts in the newest root, or its floor is above: agents refuse it.
+                (true, false) => "yes, not trusted".to_owned(),
+                (false, false) => "no, not trusted".to_owned(),
+            },
             commit(&self.revision),
             self.objects.to_string(),
             self.length.to_string(),

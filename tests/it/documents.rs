@@ -112,3 +112,35 @@ async fn a_list_longer_than_a_page_is_whole() {
     assert_eq!(names.lines().count(), 520);
     fleet.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_leaves_clusters_says_so_and_asks_where_objects_would_be_deleted() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    let write = |env: &str, options: &str| {
+        let spec = format!(
+            "{{source: here, namespace: apps, selector: {{matchLabels: {{env: {env}}}}}, options: {options}}}"
+        );
+        let source = document("Source", "here", "{directory: {path: /one}}");
+        user.write("fleet.yaml", format!("{source}---\n{}", document("GlobalService", "web", &spec)));
+    };
+    for name in ["site-1", "site-2"] {
+        fleet.join(name, " --label env=prod").await;
+    }
+    write("prod", "{}");
+    let ran = user.run("apply -f fleet.yaml --dry-run").await;
+    assert!(!ran.err.contains("cluster"), "its source is of this dry run alone: {}", ran.err);
+    let ran = user.run("apply -f fleet.yaml").await;
+    assert!(ran.err.contains("service/default/web: 2 clusters, all of them new"), "{}", ran.err);
+    write("prd", "{}");
+    let left = "0 clusters; it leaves 2 (site-1, site-2), where its objects stay and are no longer repaired";
+    let ran = user.run("apply -f fleet.yaml --dry-run").await;
+    assert!(ran.err.contains(left), "{}", ran.err);
+    let ran = user.run("apply -f fleet.yaml --dry-run -o json").await.json();
+    assert_eq!(ran["items"][1]["reach"]["leaving"], 2);
+    write("prd", "{onUnassign: delete}");
+    user.run("apply -f fleet.yaml").await.fails(7, &["where its objects are deleted", "--yes"]);
+    assert!(user.run("get services web -o json").await.ok().contains("prod"), "nothing was changed");
+    assert!(user.run("apply -f fleet.yaml --yes").await.ok().contains("service/default/web configured"));
+    fleet.end().await;
+}

@@ -128,8 +128,11 @@ async fn k2_settings_that_cannot_be_are_refused_with_the_next_step() {
     let other = cdn::SigningKey::random();
     std::fs::write(fleet.path("other-key"), other.to_text().expose()).unwrap();
     let key = format!("--desired-key={}", fleet.path("other-key").display());
+    let token = format!("--admin-token-file={}", fleet.path("other-key").display());
     for (wrong, says) in [
         (key.as_str(), "does not list the public half"),
+        (token.as_str(), "other-key"),
+        ("--root=nowhere", "read root 1 from nowhere"),
         ("--origins=ftp://x", "is not an origin"),
         ("--database=postgres://host/db?password=x", "holds a password"),
         ("--tls-certificate-file=x", "are given together"),
@@ -139,11 +142,21 @@ async fn k2_settings_that_cannot_be_are_refused_with_the_next_step() {
         let flag = wrong.split('=').next().unwrap();
         let usual =
             fleet.arguments().iter().filter(|argument| argument.split('=').next() != Some(flag)).skip(1);
-        let program = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api")).args(usual).arg(wrong);
-        let mut process = program.start(Ready::AtOnce).await.unwrap();
-        assert_ne!(process.wait(Duration::from_secs(20)).await.unwrap(), 0, "{wrong}");
-        assert!(process.log().contains(says), "{wrong}: {}", process.log());
+        let program = || Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"));
+        for more in [vec![wrong], vec![wrong, "--check-config"]] {
+            let program = program().args(usual.clone()).args(&more);
+            let mut process = program.start(Ready::AtOnce).await.unwrap();
+            assert_ne!(process.wait(Duration::from_secs(20)).await.unwrap(), 0, "{more:?}");
+            assert!(process.log().contains(says), "{more:?}: {}", process.log());
+        }
     }
+    let elsewhere = format!("--database={}", fleet.path("none.db").display());
+    let program = Program::new("windlass-api", env!("CARGO_BIN_EXE_windlass-api"));
+    let usual = fleet.arguments().iter().filter(|argument| !argument.starts_with("--database")).skip(1);
+    let program = program.args(usual).args([elsewhere.as_str(), "--check-config"]);
+    let mut process = program.start(Ready::AtOnce).await.unwrap();
+    assert_eq!(process.wait(Duration::from_secs(20)).await.unwrap(), 0, "{}", process.log());
+    assert!(!fleet.path("none.db").exists(), "a check makes nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
