@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::{Instant, interval, timeout_at};
@@ -18,6 +18,9 @@ use tokio::time::{Instant, interval, timeout_at};
 const COMPLAINT_BYTES: usize = 16 << 10;
 /// How often the folder that a child fills is measured.
 const GLANCE: Duration = Duration::from_millis(100);
+
+/// A child's time counts once for each processor that it may keep busy.
+const PROCESSORS: u64 = 16;
 
 /// What a child may use at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,7 @@ pub(crate) struct Child {
     stdin: Vec<u8>,
     bounds: ChildBounds,
     filled: Option<(PathBuf, u64)>,
+    memory: Option<u64>,
 }
 
 /// Why a child gave nothing.
@@ -75,6 +79,7 @@ impl Child {
             stdin: Vec::new(),
             bounds,
             filled: None,
+            memory: None,
         }
     }
 
@@ -92,9 +97,21 @@ impl Child {
         Self { stdin, ..self }
     }
 
+    /// Ends it when it says more than so many bytes.
+    pub(crate) fn saying(mut self, most: u64) -> Self {
+        self.bounds.output_bytes = most;
+        self
+    }
+
     /// Ends it when this folder holds more than so many bytes.
     pub(crate) fn filling(self, folder: &Path, most: u64) -> Self {
         Self { filled: Some((folder.to_owned(), most)), ..self }
+    }
+
+    /// Lets it, and whatever it starts, each have so many bytes of memory; and so much time of a processor that it also ends
+    /// where we are killed and end nothing any more.
+    pub(crate) fn memory(self, most: u64) -> Self {
+        Self { memory: Some(most), ..self }
     }
 
     /// The same child behind other programs, which take it as their last arguments.
@@ -136,6 +153,9 @@ impl Child {
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(|why| not_started(why, &self.folder))?;
         let group = Group::of(&child);
+        if let Some(most) = self.memory {
+            group.limit(most, self.bounds.time).map_err(|why| ChildError::Start(why.into()))?;
+        }
         let deadline = Instant::now() + self.bounds.time;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
@@ -179,6 +199,20 @@ impl Group {
     fn of(child: &tokio::process::Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         Self(id.and_then(Pid::from_raw))
+    }
+
+    /// What it uses already stays; it has only just begun.
+    fn limit(&self, memory: u64, time: Duration) -> rustix::io::Result<()> {
+        let processor = time.as_secs().saturating_mul(PROCESSORS);
+        for (resource, most) in [(Resource::Data, memory), (Resource::Cpu, processor)] {
+            let most = Some(most);
+            match prlimit(self.0, resource, Rlimit { current: most, maximum: most }) {
+                // Over before it began.
+                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
     }
 
     fn end(self) {

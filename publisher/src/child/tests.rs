@@ -93,3 +93,13 @@ async fn a_folder_that_is_not_there_is_told_from_a_program_that_is_not() {
     let said = Child::new(gone, Path::new("/"), BOUNDS).run().await;
     assert!(matches!(said, Err(ChildError::Start(_))), "{said:?}");
 }
+
+#[tokio::test]
+async fn b4_a_child_has_so_much_memory_and_no_more() {
+    let script = "x=$(head -c 200000000 /dev/zero | tr '\\0' a); echo ${#x}";
+    let child = || shell(script, BOUNDS).env("PATH", "/usr/bin:/bin");
+    let said = child().run().await.expect("there is room");
+    assert_eq!(said.stdout, b"200000000\n");
+    let said = child().memory(64 << 20).run().await;
+    assert!(matches!(said, Err(ChildError::Failed { .. })), "{said:?}");
+}

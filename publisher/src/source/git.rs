@@ -231,13 +231,14 @@ impl Git {
     /// Reads a commit that is in the cache: what it says about itself, and the list of its files.
     async fn open(&self, remote: &Remote, folder: &Path, id: &str) -> Result<Commit, SourceError> {
         let time = self.0.bounds.fetch_time;
-        let about = self.command(folder, time)?.args(["show", "--no-patch", "--no-show-signature"]);
-        let about = about.args(["--format=%H%n%ct%n%s"]).args([format!("{id}^{{commit}}")]);
+        // Not `show`, which compares whole trees even where it is told to show none.
+        let about = self.command(folder, time)?.args(["rev-list", "--no-walk", "--format=%H%n%ct%n%s"]);
+        let about = about.args([format!("{id}^{{commit}}")]);
         let about = about.run().await.map_err(|why| trouble::explain("read", &remote.repository, why))?;
         let revision = tree::revision(&String::from_utf8_lossy(&about.stdout))
             .ok_or_else(|| broken(folder, "git says nothing about the commit"))?;
         let list = self.command(folder, time)?.args(["ls-tree", "-r", "-z", "-l", "--full-tree"]);
-        let list = list.args([&revision.id]).run().await;
+        let list = list.args([&revision.id]).saying(LIST_BYTES).run().await;
         let list = list.map_err(|why| trouble::explain("read", &remote.repository, why))?;
         let tree = Tree::read(&list.stdout)?;
         Ok(Commit { folder: folder.to_owned(), revision, tree })
@@ -273,6 +274,13 @@ fn forget_locks(folder: &Path) -> io::Result<()> {
 
 /// Time to ask where a ref stands: one small exchange.
 const ASK_TIME: Duration = Duration::from_mins(1);
+
+/// Memory of one git. What a repository holds decides what git needs, and a few bytes of it can be made to unpack to any
+/// number (FAULTS B4).
+const MEMORY_BYTES: u64 = 2 << 30;
+
+/// The most that `ls-tree` may say: a tree of trees can name more files than there are bytes in the world.
+const LIST_BYTES: u64 = 64 << 20;
 
 /// The most that `cat-file` may say: the files and a line for each.
 const CAT_FILE_BYTES: u64 = BOUNDS.bytes + 256 * BOUNDS.count as u64;

@@ -121,6 +121,40 @@ async fn c5_submodules_links_out_and_hooks_of_a_repository_have_no_say() {
     assert_eq!(bay.render(at(&repo, "main")).await.unwrap().bundle.len(), 1);
 }
 
+/// Writes a tree of these entries, whatever they say; gives its id.
+fn tree(repo: &Repo, entries: &[(&str, &str, &str)]) -> String {
+    let hex = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let mut bytes = Vec::new();
+    for (mode, name, id) in entries {
+        bytes.extend(format!("{mode} {name}\0").into_bytes());
+        bytes.extend(id.as_bytes().chunks(2).map(hex));
+    }
+    let file = repo.write(".git/tree-object", &bytes).display().to_string();
+    repo.git(&["hash-object", "-t", "tree", "-w", "--literally", &file]).trim().to_owned()
+}
+
+/// A few kilobytes that name a file three billion times.
+#[tokio::test]
+async fn b4_c5_a_tree_of_trees_costs_little_and_is_refused() {
+    let bay = Bay::new().await;
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    let blob = repo.git(&["rev-parse", "HEAD:web/a.yaml"]).trim().to_owned();
+    let names: Vec<String> = (0..1_000).map(|n| format!("f{n:04}{}", "x".repeat(200))).collect();
+    let files: Vec<_> = names.iter().map(|name| ("100644", name.as_str(), blob.as_str())).collect();
+    let mut top = tree(&repo, &files);
+    let names: Vec<String> = (0..20).map(|n| format!("d{n:02}")).collect();
+    for _ in 0..5 {
+        let folders: Vec<_> = names.iter().map(|name| ("40000", name.as_str(), top.as_str())).collect();
+        top = tree(&repo, &folders);
+    }
+    let commit = repo.git(&["commit-tree", &top, "-m", "evil"]).trim().to_owned();
+    repo.git(&["update-ref", "refs/heads/evil", &commit]);
+    let refused = bay.render(at(&repo, "evil")).await.unwrap_err().to_string();
+    assert!(refused.contains("wrote more than 67108864 bytes"), "{refused}");
+}
+
 #[tokio::test]
 async fn c5_a_tree_with_git_s_own_names_in_it_is_refused() {
     let bay = Bay::new().await;
@@ -130,13 +164,7 @@ async fn c5_a_tree_with_git_s_own_names_in_it_is_refused() {
     let blob = repo.git(&["rev-parse", "HEAD:web/a.yaml"]).trim().to_owned();
     for name in [".git", ".."] {
         // git itself writes no such tree; an attacker does.
-        let mut tree = format!("100644 {name}\0").into_bytes();
-        let hex = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-        tree.extend(blob.as_bytes().chunks(2).map(hex));
-        let file = repo.write("../tree-object", &tree);
-        let file = file.display().to_string();
-        let id = repo.git(&["hash-object", "-t", "tree", "-w", "--literally", &file]).trim().to_owned();
-        std::fs::remove_file(&file).unwrap();
+        let id = tree(&repo, &[("100644", name, &blob)]);
         let commit = repo.git(&["commit-tree", &id, "-m", "evil"]).trim().to_owned();
         repo.git(&["update-ref", "refs/heads/evil", &commit]);
         let wanted = WantedService { path: String::new(), ..at(&repo, "evil") };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{CAT_FILE_BYTES, Git, Remote, SourceError};
+use super::{CAT_FILE_BYTES, Git, MEMORY_BYTES, Remote, SourceError};
 use crate::allow::Credential;
 use crate::child::{Child, ChildBounds};
 use crate::source::repository::{Protocol, Repository};
@@ -66,7 +66,7 @@ impl Git {
     pub(super) fn command(&self, folder: &Path, time: Duration) -> Result<Child, SourceError> {
         let program = self.0.program.as_deref().ok_or(SourceError::NoGit)?;
         let bounds = ChildBounds { time, output_bytes: CAT_FILE_BYTES };
-        let mut child = Child::new(program, folder, bounds);
+        let mut child = Child::new(program, folder, bounds).memory(MEMORY_BYTES);
         for (name, value) in &self.0.environment {
             child = child.env(name, value);
         }

@@ -83,9 +83,9 @@ pub fn resolve(said: &str, reference: &str, repository: &Repository) -> Result<R
     }
 }
 
-/// What `show --format=%H%n%ct%n%s` tells about a commit.
+/// What `rev-list --format=%H%n%ct%n%s` tells about a commit, behind a line of its own.
 pub fn revision(said: &str) -> Option<Revision> {
-    let mut lines = said.lines();
+    let mut lines = said.lines().skip(1);
     let id = lines.next().filter(|id| is_commit(id))?.to_owned();
     let time = lines.next()?.parse().ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     let subject = crate::words::safe(lines.next().unwrap_or_default(), 200);

@@ -80,7 +80,7 @@ fn c4_a_link_is_the_file_beside_it_or_refused() {
 
 #[test]
 fn a_commit_is_told_by_id_time_and_subject() {
-    let told = revision(&format!("{A}\n1700000000\nweb: \u{1b}[31mred\n")).expect("a revision");
+    let told = revision(&format!("commit {A}\n{A}\n1700000000\nweb: \u{1b}[31mred\n")).expect("a revision");
     assert_eq!((told.id.as_str(), told.subject.as_str()), (A, "web:  [31mred"));
     assert_eq!(told.time.map(|time| time.to_string()).as_deref(), Some("2023-11-14T22:13:20Z"));
     assert!(revision("fatal: no").is_none());
@@ -104,7 +104,7 @@ fn b12_nothing_that_git_says_makes_the_reader_panic() {
     let wanted = tree.wanted(&top).expect("within the bounds");
     assert!(matches!(wanted.files(batch.as_bytes()), Some(Ok(_))));
     let refs = format!("{A}\trefs/heads/main\n{B}\trefs/tags/main^{{}}\n\u{e9}\t\t\n");
-    let about = format!("{A}\n1700000000\n\u{e9}\u{1b}[2J\n");
+    let about = format!("commit {A}\n{A}\n1700000000\n\u{e9}\u{1b}[2J\n");
     for said in [&list, &batch, &refs, &about].map(String::as_bytes) {
         for end in 0..said.len() {
             for behind in [b"".as_slice(), b"\0", b"\t", b"\n", b"\xff", batch.as_bytes()] {
