@@ -223,7 +223,8 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
         .await
         .context("the reading was broken off")??;
     if read.trust.version() <= app.signer.trust().version() {
-        show_roots(app, read.refused.or(older_root(app).await));
+        let lacks = lacks_a_root(app).await.context("read which root counts")?;
+        show_roots(app, read.refused.or(lacks));
         return Ok(());
     }
     roots::publish(&read, &app.store).await?;
@@ -246,16 +247,16 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
 }
 
 /// Why our roots are not all that there are, if another replica has taken up a newer one.
-async fn older_root(app: &App) -> Option<String> {
-    let mut conn = app.db.read().await.ok()?;
-    let (taken_up, ours) = (fleet::get(&mut conn).await.ok()?.root, app.signer.trust().version());
-    (taken_up > ours).then(|| {
+async fn lacks_a_root(app: &App) -> db::Result<Option<String>> {
+    let taken_up = fleet::get(&mut *app.db.read().await?).await?.root;
+    let ours = app.signer.trust().version();
+    Ok((taken_up > ours).then(|| {
         format!(
             "root {taken_up} counts in this fleet already and --root ends at {ours}; put root {} and later beside it: \
              they lie in the store at v1/root/",
             ours + 1
         )
-    })
+    }))
 }
 
 /// Says whether all roots that were given count.

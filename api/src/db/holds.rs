@@ -62,7 +62,8 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Hol
 /// Writes down what the api itself holds of a cluster, once for each reason.
 pub(crate) async fn put_own(conn: &mut Conn, cluster: &ClusterId, hold: &document::Hold) -> Result<()> {
     let sql = "insert into holds (cluster, place, reason, hold)
-               values ($1, (select coalesce(min(place), 0) - 1 from holds where cluster = $1 and place < 0), $2, $3)";
+               values ($1, (select coalesce(min(place), 0) - 1 from holds where cluster = $1 and place < 0), $2, $3)
+               on conflict (cluster, reason) where place < 0 do nothing";
     let query = sqlx::query(sql).bind(cluster.as_str()).bind(hold.reason.code()).bind(to_json(hold));
     query.execute(conn).await.map(drop)
 }

@@ -11,14 +11,23 @@ use super::{Conn, Result, Write, int, nat, text};
 use crate::clock::timestamp;
 use crate::nouns::releases::Release;
 
-const SELECT: &str =
+/// The digest of the newest release of the service `s`, in the order of this file's head.
+macro_rules! latest {
+    () => {
+        "(select n.digest from releases n where n.service = s.name and n.registered > s.made
+          order by n.trusted desc, n.seq desc limit 1)"
+    };
+}
+pub(super) use latest;
+
+const SELECT: &str = concat!(
     "select r.digest, r.service, r.bundle, r.seq, r.revision, r.subject, r.objects, r.length,
        r.created_at, r.publisher, r.trusted,
-       case when r.digest = coalesce(s.pinned,
-         (select n.digest from releases n where n.service = r.service and n.registered > s.made
-          order by n.trusted desc, n.seq desc limit 1))
-         then 1 else 0 end as current_one
-     from releases r left join services s on s.name = r.service";
+       case when r.digest = coalesce(s.pinned, ",
+    latest!(),
+    ") then 1 else 0 end as current_one
+     from releases r left join services s on s.name = r.service"
+);
 
 struct ReleaseRow(Release);
 
@@ -133,7 +142,7 @@ pub(crate) async fn newest(conn: &mut Conn, service: &ServiceName) -> Result<Opt
 }
 
 /// The release of a service with this sequence, also one that counts for nothing.
-pub(crate) async fn at(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Digest>> {
+pub(crate) async fn with_seq(conn: &mut Conn, service: &ServiceName, seq: u64) -> Result<Option<Digest>> {
     let sql = "select digest from releases where service = $1 and seq = $2";
     let query = sqlx::query_as(sql).bind(service.to_string()).bind(int(seq)?);
     let row: Option<(String,)> = query.fetch_optional(conn).await?;

@@ -9,15 +9,16 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
 use super::filter::Filter;
+use super::releases::latest;
 use super::{Conn, Result, Write, json, maybe, nat, of_word, text, to_json, word};
 use crate::clock::timestamp;
 use crate::nouns::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
 
-const SELECT: &str =
-    "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at,
-       (select r.digest from releases r where r.service = s.name and r.registered > s.made
-        order by r.trusted desc, r.seq desc limit 1) as latest
-     from services s";
+const SELECT: &str = concat!(
+    "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at, ",
+    latest!(),
+    " as latest from services s"
+);
 
 struct ServiceRow(Service);
 
@@ -122,10 +123,12 @@ pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
 /// A project's services with their sources and their newest releases, for its publishers. How each is rendered is passed
 /// on as it was put: a replica need not know every word that a later one took.
 pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<Described<WantedService>>> {
-    let sql = "select s.name, s.spec, o.spec, (select r.digest from releases r
-                 where r.service = s.name and r.registered > s.made order by r.trusted desc, r.seq desc limit 1)
-               from services s join sources o on o.project = s.project and o.name = s.source
-               where s.project = $1 order by s.name";
+    let sql = concat!(
+        "select s.name, s.spec, o.spec, ",
+        latest!(),
+        " from services s join sources o on o.project = s.project and o.name = s.source
+          where s.project = $1 order by s.name"
+    );
     let rows: Vec<(String, String, String, Option<String>)> =
         sqlx::query_as(sql).bind(project.as_str()).fetch_all(conn).await?;
     let service = |(name, spec, source, newest): &(String, String, String, Option<String>)| {

@@ -157,26 +157,25 @@ async fn news(app: &App, view: &View, held: Option<Digest>) -> Result<Response> 
 
 /// Two agents use one identity: nobody gets anything until a person has chosen.
 async fn duplicate(app: &App, id: &ClusterId, is_new: bool) -> Result<Error> {
-    let detail = "Two agents use this identity, and neither is told anything new. Stop the copy, then say so: \
-                  `windlass recover`.";
+    let what = "Two agents use this identity, and neither is told anything new.";
     if is_new {
         tracing::warn!(cluster = %id, "two agents use this cluster's identity");
         let mut tx = app.db.write().await?;
         let change = tx.change();
         if clusters::mark_duplicate(&mut tx, id, app.clock.now_ms(), change).await? {
-            holds::put_own(&mut tx, id, &own_hold(app, HoldReason::DuplicateIdentity, detail)).await?;
+            holds::put_own(&mut tx, id, &own_hold(app, HoldReason::DuplicateIdentity, what)).await?;
             audited(&mut tx, app, API, ("cluster.duplicate", id.as_str()), json!({})).await?;
         }
         tx.commit().await?;
         follow::follow(app).await?;
     }
+    let detail = format!("{what} Stop the copy, then say so: `windlass recover`.");
     Ok(Error::conflict("duplicate_identity", detail))
 }
 
 /// The database is older than the fleet: a restored backup must not roll it back by itself.
 async fn ahead(app: &App, id: &ClusterId, new_seq: Option<u64>) -> Result<Error> {
-    let detail = "The agent holds an assignment that this api's database never made: it may be a restored backup. It \
-                  keeps what it has until a person has looked: `windlass recover`.";
+    let what = "The agent holds an assignment that this api's database never made, and keeps it.";
     // A higher one each time costs of the cluster's allowance, and leaves one row for a person to see (FAULTS H7).
     let may_write = |_: &u64| app.table.spend(id, AHEAD_COST, app.clock.now_ms());
     if let Some(held_seq) = new_seq.filter(may_write) {
@@ -184,13 +183,16 @@ async fn ahead(app: &App, id: &ClusterId, new_seq: Option<u64>) -> Result<Error>
         let change = tx.change();
         if clusters::mark_ahead(&mut tx, id, held_seq, change).await? {
             tracing::warn!(cluster = %id, held_seq, "an agent holds an assignment that this database never made");
-            holds::put_own(&mut tx, id, &own_hold(app, HoldReason::AgentAhead, detail)).await?;
+            holds::put_own(&mut tx, id, &own_hold(app, HoldReason::AgentAhead, what)).await?;
             let did = json!({"agent_ahead": held_seq});
             audited(&mut tx, app, API, ("cluster.ahead", id.as_str()), did).await?;
         }
         tx.commit().await?;
         follow::follow(app).await?;
     }
+    let detail = format!(
+        "{what} The database may be a restored backup: a person has to look, and then say `windlass recover`."
+    );
     Ok(Error::conflict("agent_ahead", detail))
 }
 

@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use super::page::Page;
 use super::services::{
-    self, Changed, DeleteQuery, Deleted, PutQuery, Service, ServiceKind, ServiceQuery, ServiceSpec,
+    self, Changed, DeleteQuery, Deleted, PutQuery, Service, ServiceKind, ServiceQuery, ServiceSpec, Wanted,
     delete_one, put_one, shown,
 };
 use crate::app::App;
@@ -56,8 +56,9 @@ pub(crate) async fn put(
     (Query(query), conditions): (Query<PutQuery>, Conditions),
     Body(spec): Body<ServiceSpec>,
 ) -> Result<services::Put> {
-    let put = (at.service()?, ServiceKind::GlobalService, query);
-    put_one(&app, &admin, put, &conditions, &spec).await
+    let (name, kind) = (at.service()?, ServiceKind::GlobalService);
+    let wanted = Wanted { name, kind, spec, dry_run: query.dry_run };
+    put_one(&app, &admin, &wanted, &conditions).await
 }
 
 /// Deletes a global service. `mode` says what becomes of its objects in the clusters that run it.

@@ -1,4 +1,4 @@
-//! Which entries a list shows: the query strings of people's lists.
+//! The query strings of routes for people: which entries a list shows, and how a write is meant.
 
 use cdn::ProjectName;
 use serde::{Deserialize, Serialize};

@@ -127,7 +127,7 @@ async fn check_order(conn: &mut Conn, (digest, document): (Digest, &Document)) -
         );
         return Err(Error::conflict("not_newer", detail));
     }
-    let namesake = db::releases::at(conn, service, *seq).await?;
+    let namesake = db::releases::with_seq(conn, service, *seq).await?;
     if let Some(other) = namesake.filter(|other| *other != digest) {
         let detail = format!(
             "{service} had sequence {seq} already, in its release {}, which no longer counts; publish again with a later one.",

@@ -27,7 +27,7 @@ use crate::db::{self, Conn};
 use crate::error::{Error, Result};
 use crate::extract::{InProject, Query, tagged};
 
-pub(crate) use change::{__path_delete, __path_put, Put, delete, delete_one, put, put_one};
+pub(crate) use change::{__path_delete, __path_put, Put, Wanted, delete, delete_one, put, put_one};
 pub(crate) use follow::{__path_pin, __path_resume, __path_undo, pin, resume, undo};
 pub(crate) use standings::{__path_clusters, clusters};
 

@@ -40,9 +40,14 @@ on_both! {
         assert_eq!(said["reach"], leaving);
         assert_eq!(said["spec"]["selector"], selector("prd"));
         assert_eq!(fleet.get("/v1/services/default/web").await.ok()["spec"]["selector"], selector("prod"));
+        // One whose agent is ahead of the database is assigned nothing yet, and will be.
+        let mut ahead = fleet.join("site-4", json!({"env": "staging"})).await;
+        ahead.has_news(&fleet).await;
+        ahead.held.as_mut().unwrap().desired.seq += 86_400_000;
+        ahead.is_refused(&fleet, 409, "agent_ahead").await;
         assert_eq!(put("", "prd").await.ok()["reach"], leaving);
         let said = put("", "staging").await.ok();
-        assert_eq!(said["reach"], json!({"before": 0, "after": 1, "joining": 1, "leaving": 0, "leaves": []}));
+        assert_eq!(said["reach"], json!({"before": 0, "after": 2, "joining": 2, "leaving": 0, "leaves": []}));
         assert_eq!(put("", "staging").await.ok().get("reach"), None, "the same again concerns nobody");
         let body = json!({"source": "none", "namespace": "app", "selector": selector("x")});
         fleet.put("/v1/global-services/default/web?dry_run=true", body).await.refused(422, "invalid_service");

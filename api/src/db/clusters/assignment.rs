@@ -26,6 +26,9 @@ pub(crate) struct AssignedRow {
     pub(crate) change: i64,
 }
 
+/// The clusters of a page.
+const PAGE: i64 = 2_000;
+
 const SELECT: &str =
     "select id, name, labels, projects, own_values, seq, set_digest, values_digest, extras, stale, change
                       from clusters";
@@ -56,8 +59,14 @@ pub(crate) async fn active(conn: &mut Conn, only_stale: bool, after: &str) -> Re
     let sql = format!(
         "{SELECT} where state = 'active' and agent_ahead is null {which} and id > $1 order by id limit $2"
     );
-    let limit = i64::try_from(2 * BATCH).unwrap_or(i64::MAX);
-    sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await
+    sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(PAGE).fetch_all(conn).await
+}
+
+/// A page of all active clusters, by id, those whose agent is ahead among them: what they would be assigned once a person
+/// has looked.
+pub(crate) async fn all_active(conn: &mut Conn, after: &str) -> Result<Vec<AssignedRow>> {
+    let sql = format!("{SELECT} where state = 'active' and id > $1 order by id limit $2");
+    sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(PAGE).fetch_all(conn).await
 }
 
 /// The same of one cluster, whatever its state.

@@ -9,10 +9,12 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::standings::sets_with;
-use super::{Changed, DeleteQuery, Deleted, PutQuery, ServiceKind, ServiceSpec, check, found, reach, shown};
+use super::{
+    Changed, DeleteQuery, Deleted, PutQuery, Service, ServiceKind, ServiceSpec, check, found, reach, shown,
+};
 use crate::app::{App, audited};
 use crate::auth::Admin;
-use crate::db::{fleet, removals, services};
+use crate::db::{Conn, fleet, removals, services};
 use crate::error::{Error, Result};
 use crate::extract::{Conditions, InProject, Json as Body, Query, tagged};
 use crate::routes::commit_and_assign;
@@ -35,8 +37,9 @@ pub(crate) async fn put(
     (Query(query), conditions): (Query<PutQuery>, Conditions),
     Body(spec): Body<ServiceSpec>,
 ) -> Result<Put> {
-    let put = (at.service()?, ServiceKind::ServiceDeployment, query);
-    put_one(&app, &admin, put, &conditions, &spec).await
+    let (name, kind) = (at.service()?, ServiceKind::ServiceDeployment);
+    let wanted = Wanted { name, kind, spec, dry_run: query.dry_run };
+    put_one(&app, &admin, &wanted, &conditions).await
 }
 
 /// Deletes a service of either kind. `mode` says what becomes of its objects in the clusters that run it; there is no
@@ -55,47 +58,61 @@ pub(crate) async fn delete(
     delete_one(&app, &admin, &at.service()?, &query, &conditions).await.map(Json)
 }
 
-/// Puts a service of a kind.
+/// A service as a person wants it.
+pub(crate) struct Wanted {
+    pub(crate) name: ServiceName,
+    pub(crate) kind: ServiceKind,
+    pub(crate) spec: ServiceSpec,
+    pub(crate) dry_run: bool,
+}
+
+/// Puts a service of a kind, or says what would come of it.
 pub(crate) async fn put_one(
     app: &App,
     admin: &Admin,
-    (name, kind, query): (ServiceName, ServiceKind, PutQuery),
+    wanted: &Wanted,
     conditions: &Conditions,
-    spec: &ServiceSpec,
 ) -> Result<Put> {
-    check::check(&name, kind, spec)?;
+    let Wanted { name, kind, spec, dry_run } = wanted;
     let mut tx = app.db.write().await?;
-    let before = services::get(&mut tx, &name).await?;
-    if before.as_ref().is_some_and(|before| before.kind != kind) {
+    let before = checked(&mut tx, wanted, conditions).await?;
+    let service = match &before {
+        // Applying the same documents again, as people do from git, is no event and no new version.
+        Some(before) if before.spec == *spec => {
+            drop(tx);
+            shown(app, name).await?
+        }
+        _ => {
+            services::put(&mut tx, name, *kind, spec, app.clock.now_ms()).await?;
+            if *dry_run {
+                found(&mut tx, name).await?
+            } else {
+                fleet::touch_catalog(&mut tx).await?;
+                audited(&mut tx, app, &admin.who, ("service.put", &name.to_string()), json!(spec)).await?;
+                commit_and_assign(tx, app).await?;
+                shown(app, name).await?
+            }
+        }
+    };
+    let specs = (before.as_ref().map(|before| &before.spec), spec);
+    let reach = reach::of_change(&mut *app.db.read().await?, name, specs).await?;
+    let status = if before.is_some() || *dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let (headers, body) = tagged(service.version, Changed { service, reach });
+    Ok((status, headers, body))
+}
+
+/// What is there under the name, once nothing speaks against the new spec.
+async fn checked(conn: &mut Conn, wanted: &Wanted, conditions: &Conditions) -> Result<Option<Service>> {
+    let Wanted { name, kind, spec, .. } = wanted;
+    check::check(name, *kind, spec)?;
+    let before = services::get(conn, name).await?;
+    if before.as_ref().is_some_and(|before| before.kind != *kind) {
         let detail = format!("{name} is there as the other kind; delete it first, or choose another name.");
         return Err(Error::conflict("other_kind", detail));
     }
     conditions.check(before.as_ref().map(|before| before.version))?;
-    check::check_others(&mut tx, &name, spec).await?;
-    let is_same = before.as_ref().is_some_and(|before| before.spec == *spec);
-    let mut service = match &before {
-        // Applying the same documents again, as people do from git, is no event and no new version.
-        Some(before) if is_same => before.clone(),
-        _ => {
-            services::put(&mut tx, &name, kind, spec, app.clock.now_ms()).await?;
-            found(&mut tx, &name).await?
-        }
-    };
-    if is_same || query.dry_run {
-        drop(tx);
-    } else {
-        fleet::touch_catalog(&mut tx).await?;
-        audited(&mut tx, app, &admin.who, ("service.put", &name.to_string()), json!(spec)).await?;
-        commit_and_assign(tx, app).await?;
-    }
-    if !query.dry_run {
-        service = shown(app, &name).await?;
-    }
-    let specs = (before.as_ref().map(|before| &before.spec), spec);
-    let reach = reach::of_change(&mut *app.db.read().await?, &name, specs).await?;
-    let status = if before.is_some() || query.dry_run { StatusCode::OK } else { StatusCode::CREATED };
-    let (headers, body) = tagged(service.version, Changed { service, reach });
-    Ok((status, headers, body))
+    check::check_others(conn, name, spec).await?;
+    Ok(before)
 }
 
 /// Deletes a service, and tells the clusters that run it what becomes of its objects.

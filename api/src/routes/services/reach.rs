@@ -25,7 +25,7 @@ pub(super) async fn of_change(
     let mut reach = Reach::default();
     let mut last = String::new();
     loop {
-        let page = assignment::active(conn, false, &last).await?;
+        let page = assignment::all_active(conn, &last).await?;
         let Some(row) = page.last() else { break };
         row.id.as_str().clone_into(&mut last);
         for row in &page {

@@ -7,3 +7,6 @@ alter table fleet add column root bigint not null default 0;
 
 -- The newest release of a service that counts: the last row of its service here.
 create index releases_newest on releases (service, trusted, seq);
+
+-- What the api itself holds of a cluster lies below place 0, once for each reason.
+create unique index holds_own on holds (cluster, reason) where place < 0;
