@@ -20,10 +20,11 @@ use clap::Args;
 use program::http::Method;
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure, exit_of};
+use crate::exit::{Exit, Failure};
 use crate::output::{Format, FormatArg, reasons};
 use crate::server::{Server, Terms, escaped};
 use crate::session::Session;
+use crate::several::Tally;
 use documents::{Document, Spec};
 use imagined::Imagined;
 
@@ -92,29 +93,16 @@ impl Apply {
         // One refusal instead of one for each document.
         let _who: Whoami = server.get("/v1/whoami").await?;
         let mut imagined = if self.dry_run { Some(Imagined::read(&server).await?) } else { None };
-        let mut results = Vec::new();
-        let mut first_failure = None;
+        let (mut results, mut tally) = (Vec::new(), Tally::default());
         for document in &documents {
             let ended = self.one(session, &server, document, imagined.as_mut()).await;
+            tally.count(&ended);
             results.push(self.tell(session, document, &ended)?);
-            if let Err(error) = ended {
-                first_failure.get_or_insert(exit_of(&error));
-            }
         }
         if matches!(self.format.output, Format::Json | Format::Yaml) {
             session.out.value(&json!({ "items": results }), self.format.output)?;
         }
-        let failed = results.iter().filter(|result| result.get("error").is_some()).count();
-        Ok(match first_failure {
-            None => Exit::Ok,
-            Some(exit) if failed == documents.len() => exit,
-            Some(_) => {
-                session
-                    .out
-                    .hint(&format!("{failed} of {} documents failed; the others are done", documents.len()));
-                Exit::Partly
-            }
-        })
+        Ok(tally.exit(session))
     }
 
     fn tell(&self, session: &Session, document: &Document, ended: &Result<Outcome>) -> Result<Value> {
@@ -169,28 +157,15 @@ impl Apply {
 
     async fn source(&self, server: &Server, path: &str, spec: &Place) -> Result<Effect> {
         let held = server.find::<Source>(path).await?;
-        let same = held.as_ref().is_some_and(|held| held.body.spec.known() == Some(spec));
-        let etag = held.as_ref().and_then(|held| held.etag.as_deref());
-        self.put(server, path, spec, (held.is_some(), same, etag)).await
-    }
-
-    /// Puts what is not there in this form; `held` says whether it is there, whether it is the same, and its ETag.
-    async fn put<B: serde::Serialize>(
-        &self,
-        server: &Server,
-        path: &str,
-        body: &B,
-        held: (bool, bool, Option<&str>),
-    ) -> Result<Effect> {
-        let (there, same, etag) = held;
-        if same {
+        if held.as_ref().is_some_and(|held| held.body.spec.known() == Some(spec)) {
             return Ok(Effect::Unchanged);
         }
         if !self.dry_run {
+            let etag = held.as_ref().and_then(|held| held.etag.as_deref());
             let terms = Terms { if_match: etag, idempotency_key: None };
-            let _answer: Value = server.change(Method::PUT, path, Some(body), terms).await?;
+            let _answer: Value = server.change(Method::PUT, path, Some(spec), terms).await?;
         }
-        Ok(if there { Effect::Configured } else { Effect::Created })
+        Ok(if held.is_some() { Effect::Configured } else { Effect::Created })
     }
 
     /// A cluster comes into being by joining; a document only says its labels, projects and values.

@@ -13,12 +13,11 @@ use serde_json::Value;
 
 use crate::describe::find_hold;
 use crate::exit::{Exit, Failure};
-use crate::get::{reason, selector};
 use crate::keys::private_key;
 use crate::server::{Query, Server, Terms, escaped};
 use crate::session::Session;
 use crate::several::{self, Clusters};
-use crate::words::labels;
+use crate::words::{labels, reason, selector};
 
 /// `windlass approve`.
 #[derive(Debug, Subcommand)]
@@ -96,17 +95,17 @@ impl Clusters {
             session.out.line(&format!("cluster/{} is active already", cluster.name))?;
         }
         let Some(first) = waiting.first() else {
-            session.out.hint(if self.names.is_empty() { "no such cluster waits for a yes" } else { "" });
+            if self.names.is_empty() {
+                session.out.hint("no such cluster waits for a yes");
+            }
             return Ok(Exit::Ok);
         };
         let effects: Vec<String> = waiting.iter().map(joined).collect();
         let one = format!("Let cluster {} receive what its labels select?", first.name);
         let several = "let each receive what its labels select?";
         several::confirm(session, &effects, &one, ("cluster", several)).await?;
-        several::each(session, &waiting, async |cluster| {
-            change(&server, cluster, "approve", "approved").await
-        })
-        .await
+        let approve = async |cluster: &Cluster| change(&server, cluster, "approve", "approved").await;
+        several::each(session, &waiting, named, approve).await
     }
 }
 
@@ -122,10 +121,14 @@ fn joined(cluster: &Cluster) -> String {
     )
 }
 
+fn named(cluster: &Cluster) -> String {
+    format!("cluster/{}", cluster.name)
+}
+
 async fn change(server: &Server, cluster: &Cluster, verb: &str, done: &str) -> Result<String> {
     let path = format!("/v1/clusters/{}/{verb}", escaped(cluster.id.as_str()));
     let _answer: Value = server.change(Method::POST, &path, None::<&()>, Terms::default()).await?;
-    Ok(format!("cluster/{} {done}", cluster.name))
+    Ok(format!("{} {done}", named(cluster)))
 }
 
 impl ApproveHold {
@@ -140,7 +143,8 @@ impl ApproveHold {
         let effects: Vec<String> = holds.iter().map(effect).collect();
         let one = format!("Let cluster {} do this, once?", first.cluster_name);
         several::confirm(session, &effects, &one, ("hold", "let each cluster do this, once?")).await?;
-        several::each(session, &holds, async |hold| approve(&server, hold, &keys).await).await
+        let named = |hold: &Hold| format!("the hold of {}", hold.cluster_name);
+        several::each(session, &holds, named, async |hold| approve(&server, hold, &keys).await).await
     }
 
     /// What was named; else all that fits and waits.
@@ -201,10 +205,8 @@ impl Recover {
         let effects = stopped.iter().map(effect).collect::<Result<Vec<_>, _>>()?;
         let one = format!("Let cluster {} go on?", first.name);
         several::confirm(session, &effects, &one, ("cluster", "let each go on?")).await?;
-        several::each(session, &stopped, async |cluster| {
-            change(&server, cluster, "recover", "recovered").await
-        })
-        .await
+        let recover = async |cluster: &Cluster| change(&server, cluster, "recover", "recovered").await;
+        several::each(session, &stopped, named, recover).await
     }
 }
 

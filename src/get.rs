@@ -15,10 +15,7 @@ use api::routes::releases::{Release, ReleaseDetail};
 use api::routes::removals::Removal;
 use api::routes::services::Service;
 use api::routes::sources::Source;
-use api::selector::{BadSelector, Selector};
 use cdn::Digest;
-use cdn::document::HoldReason;
-use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -55,7 +52,7 @@ pub(crate) struct Get {
     #[arg(value_name = "NAME")]
     name: Option<String>,
     /// Only clusters with these labels: `env=prod,region in (north,south),!canary`
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = words::selector)]
     selector: Option<String>,
     /// Only what belongs to this cluster (holds, removals)
     #[arg(long, value_name = "NAME")]
@@ -67,7 +64,7 @@ pub(crate) struct Get {
     #[arg(long, value_name = "SYNC", value_parser = SYNCS, ignore_case = true)]
     sync: Option<String>,
     /// Only holds with this reason
-    #[arg(long, value_name = "CODE", value_parser = reason(), hide_possible_values = true)]
+    #[arg(long, value_name = "CODE", value_parser = words::reason(), hide_possible_values = true)]
     reason: Option<String>,
     /// Removals that are done as well
     #[arg(long)]
@@ -337,19 +334,6 @@ impl Get {
         }
         Ok(())
     }
-}
-
-/// A clap value parser for selectors: a mistake is told before anything is asked.
-pub(crate) fn selector(text: &str) -> Result<String, String> {
-    if text.split(',').any(|term| term.trim().is_empty()) {
-        return Err("there is nothing between two commas, or beside one".to_owned());
-    }
-    text.parse::<Selector>().map(|_| text.to_owned()).map_err(|why: BadSelector| why.to_string())
-}
-
-/// A clap value parser for reasons to hold: one that does not exist would silently show nothing.
-pub(crate) fn reason() -> PossibleValuesParser {
-    PossibleValuesParser::new(HoldReason::ALL.iter().map(|reason| reason.code()))
 }
 
 fn word_of(noun: Noun) -> String {

@@ -2,6 +2,7 @@
 //! changes whose signature counts. All of it offline.
 
 mod change;
+mod role;
 mod rotate;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::exit::{Exit, Failure, unreadable};
 use crate::output::{FormatArg, View};
 use crate::session::{self, Session};
 use crate::table::Table;
+use role::RoleName;
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
@@ -79,18 +81,18 @@ impl Keys {
 
 /// One role's new key.
 struct NewKey {
-    role: String,
+    role: RoleName,
     key: SigningKey,
     keep: &'static str,
 }
 
 impl NewKey {
-    fn new(role: impl Into<String>, keep: &'static str) -> Self {
-        Self { role: role.into(), key: SigningKey::random(), keep }
+    fn new(role: RoleName, keep: &'static str) -> Self {
+        Self { role, key: SigningKey::random(), keep }
     }
 
     fn file(&self) -> String {
-        key_file(&self.role, 1)
+        self.role.file(1)
     }
 }
 
@@ -109,13 +111,13 @@ impl Init {
 
     fn keys(&self) -> Vec<NewKey> {
         let mut keys = vec![
-            NewKey::new("root", "offline: signs the next root; with two copies, in two places"),
-            NewKey::new("desired", "with windlass-api (--desired-key)"),
-            NewKey::new("routes", "with windlass-publisher, once it makes deltas"),
+            NewKey::new(RoleName::Root, "offline: signs the next root; with two copies, in two places"),
+            NewKey::new(RoleName::Desired, "with windlass-api (--desired-key)"),
+            NewKey::new(RoleName::Routes, "with windlass-publisher, once it makes deltas"),
         ];
         keys.extend(self.projects.iter().map(|project| {
             NewKey::new(
-                format!("release-{project}"),
+                RoleName::Release(project.clone()),
                 "with this project's windlass-publisher or CI (--release-key)",
             )
         }));
@@ -124,27 +126,28 @@ impl Init {
 
     /// Root 1, signed by its own key.
     fn root(&self, keys: &[NewKey]) -> Result<Vec<u8>> {
-        let find = |role: &str| keys.iter().find(|key| key.role == role).context("every role has a key");
-        let role = |name: &str| find(name).map(|key| Role::of(key.key.public()));
+        let find =
+            |role: &RoleName| keys.iter().find(|key| key.role == *role).context("every role has a key");
+        let role = |name: &RoleName| find(name).map(|key| Role::of(key.key.public()));
         let release = self
             .projects
             .iter()
-            .map(|project| role(&format!("release-{project}")).map(|role| (project.clone(), role)));
+            .map(|project| role(&RoleName::Release(project.clone())).map(|role| (project.clone(), role)));
         let root = Root {
             version: 1,
             fleet: None,
             issued: Timestamp::now(),
             roles: Roles {
-                root: role("root")?,
-                desired: role("desired")?,
-                routes: role("routes")?,
+                root: role(&RoleName::Root)?,
+                desired: role(&RoleName::Desired)?,
+                routes: role(&RoleName::Routes)?,
                 release: release.collect::<Result<_>>()?,
                 approver: None,
             },
             origin_hosts: self.origin_hosts.clone(),
             floors: Floors::default(),
         };
-        Ok(Envelope::sign(&root, &[&find("root")?.key]).to_bytes())
+        Ok(Envelope::sign(&root, &[&find(&RoleName::Root)?.key]).to_bytes())
     }
 
     /// Writes all files, or none: keys are never overwritten, and a half-written folder is not left behind.
@@ -183,13 +186,13 @@ impl Init {
         let mut table = Table::new(["ROLE", "FILE", "KEY", "KEEP"]);
         for key in keys {
             let file = self.dir.join(key.file()).display().to_string();
-            table.row([key.role.clone(), file, key.key.public().id(), key.keep.to_owned()]);
+            table.row([key.role.to_string(), file, key.key.public().id(), key.keep.to_owned()]);
         }
         let root = self.dir.join("root/1.json");
         let everywhere = "everywhere: it is public, and needed by api, publisher and agents";
         table.row(["-".to_owned(), root.display().to_string(), String::new(), everywhere.to_owned()]);
         let files = keys.iter().map(|key| {
-            json!({ "role": key.role, "file": self.dir.join(key.file()), "key": key.key.public(), "keyid": key.key.public().id() })
+            json!({ "role": key.role.to_string(), "file": self.dir.join(key.file()), "key": key.key.public(), "keyid": key.key.public().id() })
         });
         let value = json!({ "fleet": fleet, "root": root, "keys": files.collect::<Vec<_>>() });
         View { table, value, names: vec![fleet.to_string()], empty: "" }
@@ -198,8 +201,8 @@ impl Init {
 
 fn next_steps(dir: &Path, keys: &[NewKey]) -> String {
     let at = |name: &str| dir.join(name).display().to_string();
-    let projects: Vec<String> =
-        keys.iter().filter(|key| key.role.starts_with("release-")).map(|key| at(&key.file())).collect();
+    let releases = keys.iter().filter(|key| matches!(key.role, RoleName::Release(_)));
+    let projects: Vec<String> = releases.map(|key| at(&key.file())).collect();
     format!(
         "Next:\n\
          1. Move {} off this machine. Nothing but the next root (`windlass keys rotate`) needs it.\n\
@@ -220,22 +223,19 @@ impl Show {
         let roles = &trust.root().roles;
         let mut table = Table::new(["ROLE", "THRESHOLD", "KEY", "FILE"]).wide(["PUBLIC KEY"]);
         let mut rows = Vec::new();
-        let projects = roles.release.iter().map(|(project, role)| (format!("release-{project}"), role));
-        let named = [("root", &roles.root), ("desired", &roles.desired), ("routes", &roles.routes)];
-        let named = named.into_iter().map(|(name, role)| (name.to_owned(), role));
-        let approver = roles.approver.iter().map(|role| ("approver".to_owned(), role));
-        for (name, role) in named.chain(projects).chain(approver) {
+        for name in RoleName::all(roles) {
+            let Some(role) = name.of(roles) else { continue };
             let held = held(&self.dir, &name, trust.version())?;
             for key in &role.keys {
                 let file = holder(&held, *key);
                 table.row([
-                    name.clone(),
+                    name.to_string(),
                     format!("{} of {}", role.threshold, role.keys.len()),
                     key.id(),
                     file.clone().unwrap_or_else(|| "not here".to_owned()),
                     key.to_string(),
                 ]);
-                rows.push(json!({ "role": name, "threshold": role.threshold, "key": key, "keyid": key.id(), "file": file }));
+                rows.push(json!({ "role": name.to_string(), "threshold": role.threshold, "key": key, "keyid": key.id(), "file": file }));
             }
         }
         let value = json!({ "fleet": trust.fleet(), "root": trust.version(), "issued": trust.root().issued,
@@ -255,14 +255,9 @@ fn holder(held: &[(PathBuf, SigningKey)], key: PublicKey) -> Option<String> {
 }
 
 /// The private keys that `init` and `rotate` have put into the folder for a role, as far as they lie there still.
-fn held(dir: &Path, role: &str, newest: u64) -> Result<Vec<(PathBuf, SigningKey)>> {
-    let there = (1..=newest).map(|version| dir.join(key_file(role, version))).filter(|path| path.exists());
+fn held(dir: &Path, role: &RoleName, newest: u64) -> Result<Vec<(PathBuf, SigningKey)>> {
+    let there = (1..=newest).map(|version| dir.join(role.file(version))).filter(|path| path.exists());
     there.map(|path| private_key(&path).map(|key| (path, key))).collect()
-}
-
-/// The file of a key that comes with a root. A project's name has no dot, so no two roles share a file.
-fn key_file(role: &str, version: u64) -> String {
-    if version == 1 { format!("{role}.key") } else { format!("{role}.{version}.key") }
 }
 
 /// Reads a private key from its file.

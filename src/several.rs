@@ -9,10 +9,10 @@ use clap::Args;
 use program::progress::count;
 
 use crate::exit::{Exit, exit_of};
-use crate::get::{self, selector};
-use crate::output::reasons;
+use crate::get;
 use crate::server::{Query, Server};
 use crate::session::Session;
+use crate::words::selector;
 
 /// Which clusters.
 #[derive(Args, Debug)]
@@ -74,36 +74,53 @@ pub(crate) async fn confirm(
     session.confirm(&format!("{}: {several}", count(effects.len() as u64, noun))).await
 }
 
-/// Does it to each. One that fails stops no other; that some failed is exit code 7.
+/// Does it to each, which is `named` where it fails. One that fails stops no other.
 pub(crate) async fn each<T>(
     session: &Session,
     items: &[T],
+    named: impl Fn(&T) -> String,
     act: impl AsyncFn(&T) -> Result<String>,
 ) -> Result<Exit> {
-    let (mut done, mut failure) = (0_usize, None);
+    let mut tally = Tally::default();
     for item in items {
-        match act(item).await {
-            Ok(line) => {
-                session.out.line(&line)?;
-                done += 1;
-            }
+        let ended = act(item).await;
+        tally.count(&ended);
+        match ended {
+            Ok(line) => session.out.line(&line)?,
             Err(error) if items.len() == 1 => return Err(error),
-            Err(error) => {
-                session.out.error(&anyhow::anyhow!("{}", reasons(&error)));
-                failure.get_or_insert(exit_of(&error));
+            Err(error) => session.out.error(&error.context(named(item))),
+        }
+    }
+    Ok(tally.exit(session))
+}
+
+/// How many of several have failed.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    all: usize,
+    failed: usize,
+    first: Option<Exit>,
+}
+
+impl Tally {
+    /// Counts one.
+    pub(crate) fn count<T>(&mut self, ended: &Result<T>) {
+        self.all += 1;
+        if let Err(error) = ended {
+            self.failed += 1;
+            self.first.get_or_insert(exit_of(error));
+        }
+    }
+
+    /// Partly done is a code of its own; where all failed, it is the first one's.
+    pub(crate) fn exit(&self, session: &Session) -> Exit {
+        match self.first {
+            None => Exit::Ok,
+            Some(exit) if self.failed == self.all => exit,
+            Some(_) => {
+                session.out.hint(&format!("{} of {} failed; the others are done", self.failed, self.all));
+                Exit::Partly
             }
         }
     }
-    Ok(match failure {
-        None => Exit::Ok,
-        Some(exit) if done == 0 => exit,
-        Some(_) => {
-            session.out.hint(&format!(
-                "{} of {} failed; the others are done",
-                items.len() - done,
-                items.len()
-            ));
-            Exit::Partly
-        }
-    })
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use api::routes::releases::Release;
+use api::selector::Selector;
+use cdn::document::HoldReason;
 use cdn::{Digest, ProjectName, ServiceName};
+use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -127,6 +130,19 @@ pub(crate) fn one_release(digits: &str, releases: &[Release], whose: &str) -> Re
 /// A clap value parser for services.
 pub(crate) fn service_arg(text: &str) -> Result<ServiceName, String> {
     service(text).map_err(|error| error.to_string())
+}
+
+/// A clap value parser for selectors: a mistake is told before anything is asked.
+pub(crate) fn selector(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("an empty selector selects everything; leave it out for that".to_owned());
+    }
+    text.parse::<Selector>().map(|_| text.to_owned()).map_err(|why| why.to_string())
+}
+
+/// A clap value parser for reasons to hold: one that does not exist would silently show nothing.
+pub(crate) fn reason() -> PossibleValuesParser {
+    PossibleValuesParser::new(HoldReason::ALL.iter().map(|reason| reason.code()))
 }
 
 #[cfg(test)]

@@ -1,29 +1,27 @@
-//! The next root from the last one and a change of a role: pure, so that what a fleet will believe can be read and tested.
+//! The next root from the last one and a change: pure, so that what a fleet will believe can be read and tested.
 
-use std::fmt;
-
-use cdn::document::{Roles, Root};
+use cdn::PublicKey;
+use cdn::document::Root;
 use cdn::envelope::Role;
 use cdn::limits::KEYS;
 use cdn::trust::Trust;
-use cdn::{ProjectName, PublicKey};
 use jiff::Timestamp;
 
+use super::role::RoleName;
 use crate::exit::{Exit, Failure};
 
-/// A role, as people name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RoleName {
-    Root,
-    Desired,
-    Routes,
-    Approver,
-    Release(ProjectName),
+/// What the next root says otherwise than the last one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The keys of a role.
+    pub(crate) role: Option<(RoleName, KeyChange)>,
+    /// The hosts that origins may be on; an empty list is every host.
+    pub(crate) origin_hosts: Option<Vec<String>>,
 }
 
 /// What becomes of a role's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct KeyChange {
     /// The key that comes in, if one does.
     pub(crate) new: Option<PublicKey>,
     /// Which ones leave.
@@ -44,88 +42,60 @@ pub(crate) enum Leaving {
     All,
 }
 
-impl RoleName {
-    /// The role in a root; none where it lists no key for it.
-    pub(crate) fn of<'r>(&self, roles: &'r Roles) -> Option<&'r Role> {
-        match self {
-            Self::Root => Some(&roles.root),
-            Self::Desired => Some(&roles.desired),
-            Self::Routes => Some(&roles.routes),
-            Self::Approver => roles.approver.as_ref(),
-            Self::Release(project) => roles.release.get(project),
-        }
-    }
-
-    fn set(&self, roles: &mut Roles, role: Role) {
-        match self {
-            Self::Root => roles.root = role,
-            Self::Desired => roles.desired = role,
-            Self::Routes => roles.routes = role,
-            Self::Approver => roles.approver = Some(role),
-            Self::Release(project) => drop(roles.release.insert(project.clone(), role)),
-        }
-    }
-}
-
-/// The beginning of its key's file name.
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root => f.write_str("root"),
-            Self::Desired => f.write_str("desired"),
-            Self::Routes => f.write_str("routes"),
-            Self::Approver => f.write_str("approver"),
-            Self::Release(project) => write!(f, "release-{project}"),
-        }
-    }
-}
-
-/// The root after the newest one: the same, until something of it is changed.
-pub(crate) fn next_root(trust: &Trust, now: Timestamp) -> Result<Root, Failure> {
-    let last = trust.root();
-    let version = trust.next_version().ok_or_else(|| {
-        Failure::new(Exit::Failed, format!("root {} is the last one that is read", last.version))
-    })?;
-    Ok(Root { version, fleet: Some(trust.fleet()), issued: now, ..last.clone() })
-}
-
 impl Change {
-    /// Makes the change to a role of the next root.
-    pub(crate) fn make(&self, name: &RoleName, root: &mut Root) -> Result<(), Failure> {
-        let before = match (name.of(&root.roles), self.leaving == Leaving::Nobody) {
-            (Some(role), _) => role.clone(),
-            (None, true) => Role { keys: Vec::new(), threshold: 1 },
-            (None, false) => {
+    /// The root after the newest one. All else stays, and one that changes nothing is refused.
+    pub(crate) fn next(&self, trust: &Trust, now: Timestamp) -> Result<Root, Failure> {
+        let last = trust.root();
+        let version = trust.next_version().ok_or_else(|| {
+            Failure::new(Exit::Failed, format!("root {} is the last one that is read", last.version))
+        })?;
+        let mut root = Root { version, fleet: Some(trust.fleet()), issued: now, ..last.clone() };
+        if let Some((name, keys)) = &self.role {
+            let role = keys.of(name, name.of(&last.roles))?;
+            name.set(&mut root.roles, role);
+        }
+        if let Some(hosts) = &self.origin_hosts {
+            root.origin_hosts.clone_from(hosts);
+        }
+        if (&root.roles, &root.origin_hosts) == (&last.roles, &last.origin_hosts) {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("root {version} would say what root {} does", last.version),
+            )
+            .next("give what should change, or keep the root that there is"));
+        }
+        Ok(root)
+    }
+}
+
+impl KeyChange {
+    fn of(&self, name: &RoleName, before: Option<&Role>) -> Result<Role, Failure> {
+        let before = match before {
+            Some(role) => role.clone(),
+            None if self.leaving == Leaving::Nobody => Role { keys: Vec::new(), threshold: 1 },
+            None => {
                 let what = format!("root lists no key for the role {name} yet");
                 return Err(Failure::new(Exit::NotFound, what).next("begin the role with --add"));
             }
         };
-        name.set(&mut root.roles, self.of(name, &before)?);
-        Ok(())
-    }
-
-    fn of(&self, name: &RoleName, before: &Role) -> Result<Role, Failure> {
         let mut keys = before.keys.clone();
         match &self.leaving {
             Leaving::Nobody => {}
             Leaving::All => keys.clear(),
             Leaving::These(ids) => {
-                known(name, before, ids)?;
+                known(name, &before, ids)?;
                 keys.retain(|key| !ids.contains(&key.id()));
             }
         }
         keys.extend(self.new);
         let role = Role { threshold: self.threshold.unwrap_or(before.threshold), keys };
-        if !role.is_sound() {
-            let (keys, threshold) = (role.keys.len(), role.threshold);
-            let what = format!("the role {name} would have {keys} of the {threshold} keys that have to sign");
-            let why = format!("a threshold lies between 1 and the number of keys, which is at most {KEYS}");
-            return Err(Failure::new(Exit::Usage, what).why(why).next("give --add, or another --threshold"));
+        if role.is_sound() {
+            return Ok(role);
         }
-        if role == *before {
-            return Err(Failure::new(Exit::Usage, format!("this changes nothing of the role {name}")));
-        }
-        Ok(role)
+        let (keys, threshold) = (role.keys.len(), role.threshold);
+        let what = format!("the role {name} would have {keys} of the {threshold} keys that have to sign");
+        let why = format!("a threshold lies between 1 and the number of keys, which is at most {KEYS}");
+        Err(Failure::new(Exit::Usage, what).why(why).next("give --add, or another --threshold"))
     }
 }
 

@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use program::files;
 use serde_json::json;
 
-use super::change::{Change, Leaving, RoleName, next_root};
-use super::{PRIVATE, PUBLIC, held, key_file, private_key, trust_of};
+use super::change::{Change, KeyChange, Leaving};
+use super::role::RoleName;
+use super::{PRIVATE, PUBLIC, held, private_key, trust_of};
 use crate::exit::{Exit, Failure};
 use crate::output::{FormatArg, View};
 use crate::session::Session;
@@ -36,8 +37,8 @@ pub(crate) struct Rotate {
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Whose keys change
-    #[arg(long, value_name = "ROLE", required_unless_present = "origin_hosts")]
-    role: Option<Kind>,
+    #[arg(long, value_name = "ROLE", required_unless_present_any = ["origin_hosts", "any_origin_host"])]
+    role: Option<RoleArg>,
     /// The project, for `--role release`; `default` unless said
     #[arg(long, value_name = "NAME")]
     project: Option<ProjectName>,
@@ -51,8 +52,11 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "NUMBER", requires = "role")]
     threshold: Option<usize>,
     /// A host that origins may be on, instead of those of the last root; may be given several times
-    #[arg(long = "origin-host", value_name = "HOST")]
+    #[arg(long = "origin-host", value_name = "HOST", conflicts_with = "any_origin_host")]
     origin_hosts: Vec<String>,
+    /// Let origins be on any host again
+    #[arg(long)]
+    any_origin_host: bool,
     /// A private root key; those in the folder are used as well; may be given several times
     #[arg(long = "root-key", value_name = "FILE")]
     root_keys: Vec<PathBuf>,
@@ -63,9 +67,9 @@ pub(crate) struct Rotate {
     format: FormatArg,
 }
 
-/// A role.
+/// A role, as a flag names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum RoleArg {
     /// Signs the next root
     Root,
     /// Signs what each cluster is to run: the api
@@ -102,40 +106,41 @@ impl Rotate {
     }
 
     fn next(&self) -> Result<Next> {
-        let role = self.role_name()?;
         let before = trust_of(&self.dir.join("root"))?;
-        let version = before.version() + 1;
-        // A threshold alone changes no key.
-        let replaces = !self.add && self.drops.is_empty() && self.threshold.is_none();
-        let file = |role: &RoleName| self.dir.join(key_file(&role.to_string(), version));
-        let key = role.as_ref().filter(|_| self.add || replaces);
-        let key = key.map(|role| (file(role), SigningKey::random()));
-        let leaving = if replaces { Leaving::All } else { Leaving::of(&self.drops) };
-        let new = key.as_ref().map(|(_, key)| key.public());
-        let change = Change { new, leaving, threshold: self.threshold };
-        let mut root = next_root(&before, Timestamp::now())?;
-        if let Some(role) = &role {
-            change.make(role, &mut root)?;
-        }
-        if !self.origin_hosts.is_empty() {
-            root.origin_hosts.clone_from(&self.origin_hosts);
-        }
-        let bytes = self.sign(&before, &root, key.as_ref().map(|(_, key)| key))?;
+        let (change, key) = self.change(self.role_name()?);
+        let root = change.next(&before, Timestamp::now())?;
+        let bytes = self.sign(&before, &root, key.as_ref())?;
         let after = before.advance(&bytes).context("the next root does not follow the last one")?;
-        let file = self.dir.join(format!("root/{version}.json"));
+        let role = change.role.map(|(role, _)| role);
+        let file = |role: &RoleName| self.dir.join(role.file(root.version));
+        let key = role.as_ref().map(file).zip(key);
+        let file = self.dir.join(format!("root/{}.json", root.version));
         Ok(Next { role, before, after, bytes, file, key })
     }
 
+    /// What these flags ask for, and the new key, if one comes in.
+    fn change(&self, role: Option<RoleName>) -> (Change, Option<SigningKey>) {
+        // A threshold alone changes no key.
+        let replaces = !self.add && self.drops.is_empty() && self.threshold.is_none();
+        let key = (role.is_some() && (self.add || replaces)).then(SigningKey::random);
+        let leaving = if replaces { Leaving::All } else { Leaving::of(&self.drops) };
+        let new = key.as_ref().map(SigningKey::public);
+        let keys = KeyChange { new, leaving, threshold: self.threshold };
+        let changes_hosts = self.any_origin_host || !self.origin_hosts.is_empty();
+        let origin_hosts = changes_hosts.then(|| self.origin_hosts.clone());
+        (Change { role: role.map(|role| (role, keys)), origin_hosts }, key)
+    }
+
     fn role_name(&self) -> Result<Option<RoleName>> {
-        if self.project.is_some() && self.role != Some(Kind::Release) {
+        if self.project.is_some() && self.role != Some(RoleArg::Release) {
             return Err(Failure::new(Exit::Usage, "--project is for --role release only").into());
         }
         Ok(self.role.map(|role| match role {
-            Kind::Root => RoleName::Root,
-            Kind::Desired => RoleName::Desired,
-            Kind::Routes => RoleName::Routes,
-            Kind::Approver => RoleName::Approver,
-            Kind::Release => RoleName::Release(self.project.clone().unwrap_or_default()),
+            RoleArg::Root => RoleName::Root,
+            RoleArg::Desired => RoleName::Desired,
+            RoleArg::Routes => RoleName::Routes,
+            RoleArg::Approver => RoleName::Approver,
+            RoleArg::Release => RoleName::Release(self.project.clone().unwrap_or_default()),
         }))
     }
 
@@ -146,7 +151,7 @@ impl Rotate {
             let key = private_key(file)?;
             hand.insert(key.public(), key);
         }
-        let folder = held(&self.dir, &RoleName::Root.to_string(), before.version())?;
+        let folder = held(&self.dir, &RoleName::Root, before.version())?;
         hand.extend(folder.into_iter().map(|(_, key)| (key.public(), key)));
         let roles = [&before.root().roles.root, &root.roles.root];
         let listed = |key: &&SigningKey| roles.iter().any(|role| role.keys.contains(&key.public()));
@@ -202,7 +207,8 @@ impl Next {
         let threshold = named(&self.after).map(|role| role.threshold);
         let hosts = &self.after.root().origin_hosts;
         if *hosts != self.before.root().origin_hosts {
-            table.row(["-".to_owned(), "origin hosts".to_owned(), hosts.join(","), String::new()]);
+            let hosts = if hosts.is_empty() { "any".to_owned() } else { hosts.join(",") };
+            table.row(["-".to_owned(), "origin hosts".to_owned(), hosts, String::new()]);
         }
         let value = json!({ "fleet": self.after.fleet(), "root": self.after.version(), "file": self.file,
             "written": !dry_run, "threshold": threshold, "origin_hosts": hosts, "keys": items });
@@ -212,48 +218,52 @@ impl Next {
     /// What makes the fleet believe it.
     fn steps(&self) -> String {
         let (root, version) = (self.file.display(), self.after.version());
-        let own = match (&self.role, &self.key) {
-            (None, _) => {
-                "Give windlass-api no --origins on other hosts: agents that have this root refuse them."
-                    .to_owned()
+        let mut steps = vec![
+            "Copy it into the folder that windlass-api's --root names. It counts there within seconds, without a \
+             restart; where --root names a file, name its folder and restart. The api puts it into the store, and \
+             names it to every agent at its next poll. Publishers look for it in the store at their start, and hourly."
+                .to_owned(),
+        ];
+        if self.after.root().origin_hosts != self.before.root().origin_hosts {
+            let step =
+                "Give windlass-api no --origins on other hosts: agents that have this root refuse them.";
+            steps.push(step.to_owned());
+        }
+        steps.extend(self.role.as_ref().map(|role| self.step_of(role)));
+        steps.push(format!("Keep {root} with the roots before it: who begins at root 1 needs them all."));
+        let steps = (1..).zip(steps).map(|(n, step)| format!("{n}. {step}"));
+        format!("\nRoot {version} is {root}.\n\nNext:\n{}", steps.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// What is to be done with the role's key.
+    fn step_of(&self, role: &RoleName) -> String {
+        let key = self.key.as_ref().map(|(path, _)| path.display());
+        match (role, key) {
+            (RoleName::Root, Some(key)) => {
+                format!("Move {key} off this machine. Keep no key that was dropped.")
             }
-            (Some(RoleName::Root), Some((path, _))) => {
-                format!("Move {} off this machine. Keep no key that was dropped.", path.display())
-            }
-            (Some(RoleName::Root), None) => "Keep no key that was dropped.".to_owned(),
-            (Some(RoleName::Desired), Some((path, _))) => format!(
-                "Restart windlass-api with --desired-key {}: agents that have root {version} believe no key that was \
+            (RoleName::Root, None) => "Keep no key that was dropped.".to_owned(),
+            (RoleName::Desired, Some(key)) => format!(
+                "Restart windlass-api with --desired-key {key}: agents that have root {} believe no key that was \
                  dropped.",
-                path.display()
+                self.after.version()
             ),
-            (Some(RoleName::Release(project)), Some((path, _))) => format!(
-                "Restart the publishers of {project} with --release-key {}: they read the new root then, and sign \
-                 anew what dropped keys have signed. With `windlass-publisher once` in CI, change its key.",
-                path.display()
-            ),
-            (Some(RoleName::Release(project)), None) => {
-                format!("Restart the publishers of {project}: they read the new root then.")
-            }
-            (Some(RoleName::Approver), Some((path, _))) => {
-                format!("Approvers give it to `windlass approve hold DIGEST --key {}`.", path.display())
-            }
-            (Some(RoleName::Desired), None) => {
+            (RoleName::Desired, None) => {
                 "Where windlass-api signs by a key that was dropped, restart it with one that counts."
                     .to_owned()
             }
-            (Some(RoleName::Routes | RoleName::Approver), _) => {
-                "Nothing else has to be restarted.".to_owned()
+            (RoleName::Release(project), Some(key)) => format!(
+                "Restart the publishers of {project} with --release-key {key}: they read the new root then, and sign \
+                 anew what dropped keys have signed. With `windlass-publisher once` in CI, change its key."
+            ),
+            (RoleName::Release(project), None) => {
+                format!("Restart the publishers of {project}: they read the new root then.")
             }
-        };
-        format!(
-            "\nRoot {version} is {root}.\n\n\
-             Next:\n\
-             1. Copy it into the folder that windlass-api's --root names. It counts there within seconds, without a \
-             restart; where --root names a file, name its folder and restart. The api puts it into the store, and \
-             names it to every agent at its next poll. Publishers look for it in the store at their start, and hourly.\n\
-             2. {own}\n\
-             3. Keep {root} with the roots before it: who begins at root 1 needs them all."
-        )
+            (RoleName::Approver, Some(key)) => {
+                format!("Approvers give it to `windlass approve hold DIGEST --key {key}`.")
+            }
+            (RoleName::Routes | RoleName::Approver, _) => "Nothing else has to be restarted.".to_owned(),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ async fn one_document_that_fails_leaves_the_others_done_and_makes_exit_code_7() 
     user.write("fleet.yaml", two("/one") + cluster);
     let ran = user.run("apply -f fleet.yaml").await;
     assert_eq!(ran.out, "source/default/here created\nservice/default/web created\n");
-    ran.fails(7, &["cluster/site-1 (fleet.yaml:", "has not joined yet", "1 of 3 documents failed"]);
+    ran.fails(7, &["cluster/site-1 (fleet.yaml:", "has not joined yet", "1 of 3 failed"]);
     fleet.join("site-1", "").await;
     assert!(user.run("apply -f fleet.yaml").await.ok().contains("cluster/site-1 configured"));
     assert_eq!(user.run("get clusters -l env=test -o name").await.ok(), "cluster/site-1\n");

@@ -139,8 +139,16 @@ async fn the_hosts_of_origins_change_without_a_key() {
     assert!(shown.contains("new.example.com"), "{shown}");
     assert_eq!(chain(&user).root().origin_hosts, ["new.example.com"]);
     assert!(!names(&user.path("keys")).iter().any(|name| name.contains(".2.")));
+    user.run("keys rotate keys --origin-host new.example.com")
+        .await
+        .fails(2, &["would say what root 2 does"]);
     user.run("keys rotate keys --role routes").await.ok();
     assert_eq!(chain(&user).root().origin_hosts, ["new.example.com"], "all else stays");
+    let ran = user.run("keys rotate keys --role routes --origin-host third.example.com").await;
+    assert!(ran.err.contains("--origins on other hosts"), "each part that changes has its step: {}", ran.err);
+    assert_eq!(chain(&user).root().origin_hosts, ["third.example.com"]);
+    user.run("keys rotate keys --any-origin-host").await.ok();
+    assert_eq!(chain(&user).root().origin_hosts, [""; 0]);
 }
 
 #[tokio::test]
