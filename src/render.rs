@@ -126,7 +126,15 @@ fn wanted(path: &Path, name: ServiceName, renderer: Renderer, namespace: String)
     let within = folder.strip_prefix(top).unwrap_or(Path::new(""));
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the folder's path is not UTF-8 text");
     let source = Source::Directory(DirectorySource { path: text(top)? });
-    Ok(WantedService { name, source, path: text(within)?, namespace, renderer, newest: Newest::Unsaid })
+    Ok(WantedService {
+        name,
+        source,
+        path: text(within)?,
+        namespace,
+        renderer,
+        newest: Newest::Unsaid,
+        asked: None,
+    })
 }
 
 /// A clap value parser for patterns; every text is one.

@@ -36,8 +36,8 @@ pub(crate) enum Rollout {
   windlass rollout status default/web --wait --timeout 10m
   windlass rollout status default/web --wait --commit 4be1c2d3     # right after a push, as in CI
 
-It goes by what was published. Of a commit, or of a change of the service, that its publisher has not looked at yet
-nothing is known: --commit waits for the publisher too.
+A change of the service, or of its source, is not done before the publisher has looked at it. Of a commit that it has
+not looked at yet nothing is known: --commit waits for that too.
 
 Exit codes: 0 everywhere, 1 not everywhere, 6 not everywhere in time")]
     Status(Status),
@@ -218,6 +218,9 @@ impl Status {
 
     /// Why what is to run is not published yet.
     async fn unpublished(&self, server: &Server, service: &Service) -> Result<Option<String>> {
+        if let Some(unseen) = unseen(service) {
+            return Ok(Some(unseen));
+        }
         let said = service.publish.as_ref().map(|publish| &publish.status);
         let Some(commit) = &self.commit else { return Ok(refused(service)) };
         if said.is_some_and(|said| said.outcome == Outcome::Refused && said.commit.starts_with(commit)) {
@@ -241,6 +244,13 @@ impl Status {
         let last = last.unwrap_or_else(|| ", which has said nothing yet".to_owned());
         Ok(Some(format!("{} waits for commit {commit} from its publisher{last}", service.name)))
     }
+}
+
+/// What its publisher has yet to look at, where the newest is to run.
+fn unseen(service: &Service) -> Option<String> {
+    let of_before = service.publish.as_ref().is_some_and(|said| said.current == Some(false));
+    (of_before && service.follow == Follow::Latest)
+        .then(|| format!("{} waits for its publisher to look at the last change", service.name))
 }
 
 /// What its publisher refuses, where the newest is to run.

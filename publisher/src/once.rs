@@ -8,7 +8,7 @@ use cdn::wire::{Described, DirectorySource, GitSource, Newest, Source, WantedSer
 use program::progress::Progress;
 
 use crate::api::ApiError;
-use crate::publish::{PublishError, Published};
+use crate::publish::{PublishError, Published, status};
 use crate::publisher::Publisher;
 use crate::renderer::RendererArgs;
 
@@ -54,6 +54,7 @@ impl OnceArgs {
             namespace,
             renderer: self.renderer.renderer().unwrap_or_default(),
             newest: Newest::Unsaid,
+            asked: None,
         })
     }
 }
@@ -96,6 +97,11 @@ impl Publisher {
             None => self.described_by_api(&args.service).await?,
         };
         let published = self.publish(&wanted, progress).await;
+        if wanted.asked.is_some() {
+            // Who waits for the api's own description to be looked at learns that it was, without a daemon too.
+            self.tell_anew(&wanted.name).await;
+            self.tell(status(&wanted.name, wanted.asked, None, &published)).await;
+        }
         published.map_err(|why| OnceError::Publish { service: wanted.name, why })
     }
 

@@ -202,7 +202,7 @@ impl Publisher {
     }
 
     /// Whether looking at the store could only tell what is known: nothing that the bundle is made of has changed, the
-    /// commit neither, and the api knows the release.
+    /// commit neither, and the api knows the release, and that it is what it asks for now.
     pub(crate) async fn is_settled(&self, request: &RenderRequest, checkout: &Checkout) -> bool {
         let remembered = self.memory.recall(&request.wanted.name).await;
         let Some(key) = &remembered.key else { return false };
@@ -211,7 +211,9 @@ impl Publisher {
             (Some(_), None) => false,
             (None, _) => true,
         };
+        let told = remembered.told.as_ref().is_some_and(|told| told.asked == request.wanted.asked);
         known
+            && (told || self.api.is_none())
             && remembered.root == self.releases.read().await.trust().version()
             && checkout.commit().is_none_or(|commit| commit == remembered.commit)
             && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key)
@@ -358,18 +360,19 @@ fn published(standing: &Standing, outcome: Outcome, rendered: bool) -> Published
     }
 }
 
-/// Whether a person would learn something: that a release is still the same is none.
+/// Whether a person would learn something: that a release is still the same is none, unless something else was asked.
 fn is_news(told: Option<&PublishStatus>, status: &PublishStatus) -> bool {
     let Some(told) = told else { return true };
     let still = told.outcome == Outcome::Published
         && status.outcome == Outcome::Unchanged
-        && (&told.commit, told.release) == (&status.commit, status.release);
+        && (&told.commit, told.release, told.asked) == (&status.commit, status.release, status.asked);
     !still && told != status
 }
 
 /// What the api and a person are told of one look.
 pub(crate) fn status(
     service: &ServiceName,
+    asked: Option<Digest>,
     commit: Option<&str>,
     result: &Result<Published, PublishError>,
 ) -> PublishStatus {
@@ -380,6 +383,7 @@ pub(crate) fn status(
             outcome: published.outcome,
             release: Some(published.release),
             message: crate::words::safe(&published.warnings.join("; "), TEXT_CHARS),
+            asked,
         },
         Err(why) => PublishStatus {
             service: service.clone(),
@@ -387,6 +391,7 @@ pub(crate) fn status(
             outcome: why.outcome(),
             release: None,
             message: crate::words::safe(&why.to_string(), TEXT_CHARS),
+            asked,
         },
     }
 }

@@ -147,11 +147,19 @@ impl Fleet {
         for (file, text) in manifests {
             self.user.write(&format!("source/{name}/{file}"), text);
         }
+        let from = format!(" --from-directory {} --path {name} --namespace apps", self.folder());
+        self.publish_from(service, &from).await
+    }
+
+    /// Publishes a service again, as the api describes it.
+    pub(crate) async fn publish_as_described(&self, service: &str) -> String {
+        self.publish_from(service, "").await
+    }
+
+    async fn publish_from(&self, service: &str, from: &str) -> String {
         let line = format!(
-            "publish {service} --from-directory {} --path {name} --namespace apps --store store --root keys/root \
-             --release-key keys/release-default.key --allow allow.toml --cache cache --api {} \
-             --token-file publisher.token -o name",
-            self.folder(),
+            "publish {service}{from} --store store --root keys/root --release-key keys/release-default.key \
+             --allow allow.toml --cache cache --api {} --token-file publisher.token -o name",
             self.url
         );
         let printed = self.user.run(&line).await.ok();

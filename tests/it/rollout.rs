@@ -71,6 +71,7 @@ async fn a_commit_that_its_publisher_has_not_looked_at_is_not_done_though_the_ol
         outcome,
         release: Some(release.parse().unwrap()),
         message: message.to_owned(),
+        asked: None,
     };
     fleet.say(&said("0000aaaa", Outcome::Unchanged, "")).await;
     user.run(&format!("{line} --wait --timeout 1s")).await.fails(6, &[waits, "looked at 0000aaaa last"]);
@@ -81,6 +82,32 @@ async fn a_commit_that_its_publisher_has_not_looked_at_is_not_done_though_the_ol
     fleet.say(&said("4be1c2d3e4f5", Outcome::Unchanged, "")).await;
     user.run(line).await.ok();
     user.run("rollout status web --commit main").await.fails(2, &["first digits"]);
+    fleet.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_its_publisher_has_not_looked_at_is_not_done_though_the_old_release_is_everywhere() {
+    let fleet = Fleet::start().await;
+    let user = &fleet.user;
+    fleet.describe(&["web"]).await;
+    fleet.publish("default/web", &BTreeMap::from([("a.yaml", config("a", "1"))])).await;
+    let release = fleet.publish_as_described("default/web").await;
+    let joined = fleet.join("site-1", " --label env=test").await;
+    fleet.runs(&joined.credential, "default/web", &release).await;
+    user.run("rollout status web").await.ok();
+    user.write("fleet.yaml", user.text("fleet.yaml").replace("namespace: apps", "namespace: shop"));
+    user.run("apply -f fleet.yaml").await.ok();
+    let waits = "default/web waits for its publisher to look at the last change";
+    user.run("rollout status web").await.fails(1, &[waits]);
+    user.run("rollout status web --wait --timeout 1s").await.fails(6, &[waits]);
+    // What is pinned waits for nobody.
+    user.run("rollout pause web -y").await.ok();
+    user.run("rollout status web").await.ok();
+    user.run("rollout resume web -y").await.ok();
+    let release = fleet.publish_as_described("default/web").await;
+    user.run("rollout status web").await.fails(1, &["1 of 1 cluster without"]);
+    fleet.runs(&joined.credential, "default/web", &release).await;
+    user.run("rollout status web").await.ok();
     fleet.end().await;
 }
 

@@ -15,9 +15,9 @@ use crate::clock::timestamp;
 use crate::nouns::services::{Follow, Published, Service, ServiceKind, ServiceSpec};
 
 const SELECT: &str = concat!(
-    "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at, ",
+    "select s.name, s.kind, s.spec, s.pinned, s.created_at, s.version, s.publish, s.publish_at, o.spec as source, ",
     latest!(),
-    " as latest from services s"
+    " as latest from services s join sources o on o.project = s.project and o.name = s.source"
 );
 
 struct ServiceRow(Service);
@@ -29,17 +29,26 @@ impl FromRow<'_, AnyRow> for ServiceRow {
         let status: Option<String> = row.try_get("publish")?;
         let status: Option<PublishStatus> = status.as_deref().map(json).transpose()?;
         let at: Option<i64> = row.try_get("publish_at")?;
+        let (name, spec): (&str, &str) = (row.try_get("name")?, row.try_get("spec")?);
+        let publish = match status.zip(at) {
+            Some((status, at)) => {
+                let asked = digest(&described(name, spec, row.try_get("source")?)?);
+                let current = status.asked.map(|looked_at| looked_at == asked);
+                Some(Published { at: timestamp(at), current, status })
+            }
+            None => None,
+        };
         Ok(Self(Service {
-            name: text(row.try_get("name")?)?,
+            name: text(name)?,
             kind: of_word(row.try_get("kind")?)?,
-            spec: json(row.try_get("spec")?)?,
+            spec: json(spec)?,
             follow: pinned.map_or(Follow::Latest, |release| Follow::Pinned { release }),
             release: pinned.or(latest),
             latest,
             created_at: timestamp(row.try_get("created_at")?),
             version: nat(row.try_get("version")?),
             health: BTreeMap::new(),
-            publish: status.zip(at).map(|(status, at)| Published { at: timestamp(at), status }),
+            publish,
         }))
     }
 }
@@ -120,8 +129,7 @@ pub(crate) async fn delete(conn: &mut Conn, name: &ServiceName) -> Result<()> {
     sqlx::query("delete from services where name = $1").bind(name.to_string()).execute(conn).await.map(drop)
 }
 
-/// A project's services with their sources and their newest releases, for its publishers. How each is rendered is passed
-/// on as it was put: a replica need not know every word that a later one took.
+/// A project's services with their sources and their newest releases, for its publishers.
 pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec<Described<WantedService>>> {
     let sql = concat!(
         "select s.name, s.spec, o.spec, ",
@@ -132,17 +140,30 @@ pub(crate) async fn wanted(conn: &mut Conn, project: &ProjectName) -> Result<Vec
     let rows: Vec<(String, String, String, Option<String>)> =
         sqlx::query_as(sql).bind(project.as_str()).fetch_all(conn).await?;
     let service = |(name, spec, source, newest): &(String, String, String, Option<String>)| {
-        let (spec, source): (Value, Value) = (json(spec)?, json(source)?);
-        let mut wanted = serde_json::json!({"name": name, "source": source});
-        for word in ["path", "namespace", "renderer"] {
-            if let Some(said) = spec.get(word) {
-                wanted[word] = said.clone();
-            }
-        }
+        let mut wanted = described(name, spec, source)?;
+        wanted["asked"] = digest(&wanted).to_string().into();
         wanted["newest"] = newest.as_deref().into();
         serde_json::from_value(wanted).map_err(|error| sqlx::Error::Decode(Box::new(error)))
     };
     rows.iter().map(service).collect()
+}
+
+/// What a publisher is asked of a service. How it is rendered is passed on as it was put: a replica need not know every
+/// word that a later one took.
+fn described(name: &str, spec: &str, source: &str) -> Result<Value> {
+    let (spec, source): (Value, Value) = (json(spec)?, json(source)?);
+    let mut described = serde_json::json!({"name": name, "source": source});
+    for word in ["path", "namespace", "renderer"] {
+        if let Some(said) = spec.get(word) {
+            described[word] = said.clone();
+        }
+    }
+    Ok(described)
+}
+
+/// Names a description: a publisher repeats it, and so tells which one it has looked at.
+fn digest(described: &Value) -> Digest {
+    Digest::of(&cdn::json::canonical(described))
 }
 
 /// How many clusters report it, by health.

@@ -49,6 +49,9 @@ pub struct Service {
 pub struct Published {
     /// When.
     pub at: Timestamp,
+    /// Whether it has looked at the service as it is described now; none where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<bool>,
     /// What.
     #[serde(flatten)]
     pub status: PublishStatus,

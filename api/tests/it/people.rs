@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fleet::Said;
 
@@ -97,7 +97,7 @@ on_both! {
         fleet.source("default").await;
         let path = "/v1/services/default/web";
         let spec = json!({"source": "repo", "namespace": "app", "clusters": []});
-        let put = |header: &'static str, value: String, spec: serde_json::Value| {
+        let put = |header: &'static str, value: String, spec: Value| {
             let request = fleet.http.put(format!("{}{path}", fleet.url)).bearer_auth(&fleet.admin);
             let request = request.header(header, value).json(&spec);
             async move { Said::read(request.send().await.unwrap()).await }
@@ -180,7 +180,7 @@ on_both! {
             shown.ok();
             let same = read(&path, Some(&etag)).await;
             assert_eq!((same.status.as_u16(), same.etag.as_ref()), (304, Some(&etag)), "{path}");
-            assert_eq!(same.body, serde_json::Value::Null, "{path}");
+            assert_eq!(same.body, Value::Null, "{path}");
             reads += 1;
         }
         assert!(reads > 15, "{reads}");
@@ -238,5 +238,40 @@ on_both! {
         assert_eq!(fleet.send(Method::POST, "/v1/publish-status", &publisher, Some(status)).await.status, 204);
         let service = fleet.get("/v1/services/default/web").await.ok();
         assert_eq!(service["publish"]["message"], "not in the allow list");
+    }
+
+    async fn a_service_shows_whether_its_publisher_has_looked_at_it_as_it_is_described_now(fleet) {
+        fleet.global("web", json!({"matchLabels": {"env": "prod"}})).await;
+        let publisher = fleet.publisher("ci", "default").await;
+        let asked = async || {
+            let wanted = fleet.send(Method::GET, "/v1/wanted", &publisher, None).await.ok();
+            wanted["services"][0]["asked"].clone()
+        };
+        let say = async |asked: &Value| {
+            let status = json!({"service": "default/web", "outcome": "unchanged", "asked": asked});
+            fleet.send(Method::POST, "/v1/publish-status", &publisher, Some(status)).await.ok();
+        };
+        let current = async || fleet.get("/v1/services/default/web").await.ok()["publish"]["current"].clone();
+        say(&Value::Null).await;
+        assert_eq!(current().await, Value::Null, "a publisher of an earlier version does not say");
+        let first = asked().await;
+        say(&first).await;
+        assert_eq!(current().await, true);
+        // Where it goes and which release runs is no matter of its publisher.
+        let release = fleet.publish(&publisher, "default/web", 1).await;
+        let pin = Some(json!({"release": release}));
+        fleet.send(Method::POST, "/v1/services/default/web/pin", &fleet.admin, pin).await.ok();
+        fleet.global("web", json!({"matchLabels": {"env": "test"}})).await;
+        assert_eq!((asked().await, current().await), (first.clone(), json!(true)));
+        let source = json!({"git": {"url": "https://git.example.com/repo.git", "ref": "next"}});
+        fleet.put("/v1/sources/default/repo", source).await.ok();
+        let second = asked().await;
+        say(&first).await;
+        assert_eq!(current().await, false, "it has looked at what was described before");
+        say(&second).await;
+        assert_eq!(current().await, true);
+        let spec = json!({"source": "repo", "path": "elsewhere", "namespace": "app", "selector": {"matchLabels": {"env": "test"}}});
+        fleet.put("/v1/global-services/default/web", spec).await.ok();
+        assert_eq!(fleet.get("/v1/services").await.ok()["items"][0]["publish"]["current"], false);
     }
 }

@@ -37,6 +37,11 @@ impl Unknown {
     pub fn service(&self) -> Option<ServiceName> {
         self.value.get("name")?.as_str()?.parse().ok()
     }
+
+    /// What the publisher repeats of it, as [`WantedService::asked`].
+    pub fn asked(&self) -> Option<Digest> {
+        self.value.get("asked")?.as_str()?.parse().ok()
+    }
 }
 
 /// One service that should be published.
@@ -57,6 +62,10 @@ pub struct WantedService {
     /// The newest release of it that the api knows.
     #[serde(default, skip_serializing_if = "Newest::is_unsaid")]
     pub newest: Newest,
+    /// Names all of the above but the newest release, for the publisher to repeat in its status as it came; none from an
+    /// api of an earlier version, and of a description that comes from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Digest>,
 }
 
 /// The newest release of a service that the api knows: its digest, or `null`. A publisher whose head is another one
@@ -196,6 +205,9 @@ pub struct PublishStatus {
     /// What, why and the next step; at most 500 characters, never a secret.
     #[serde(default)]
     pub message: String,
+    /// Which description of the service was looked at, see [`WantedService::asked`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Digest>,
 }
 
 /// What became of looking at a service.

@@ -40,6 +40,7 @@ fn wanted(name: &str, source: Source, path: &str) -> WantedService {
         namespace: "web".to_owned(),
         renderer: Renderer::default(),
         newest: Newest::Unsaid,
+        asked: None,
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cdn::ServiceName;
 use cdn::wire::{Described, Outcome, Source, Wanted};
+use cdn::{Digest, ServiceName};
 use program::observe::Part;
 use program::progress::{Silent, count};
 use tokio::sync::Semaphore;
@@ -47,6 +47,13 @@ impl Place {
 }
 
 type Groups = BTreeMap<Place, Vec<RenderRequest>>;
+
+/// A service that is not even looked at.
+struct Refused {
+    service: ServiceName,
+    asked: Option<Digest>,
+    why: PublishError,
+}
 
 /// What came of one pass.
 #[derive(Debug, Default)]
@@ -104,9 +111,9 @@ impl Looks {
         self.publisher.refusals.keep(|service| names.contains(service));
         let (groups, refused) = self.sort(wanted);
         self.break_off(&groups, &mut summary).await;
-        for (service, why) in refused {
+        for Refused { service, asked, why } in refused {
             let publisher = Arc::clone(&self.publisher);
-            self.tasks.spawn(async move { vec![end(&publisher, &service, None, Err(why)).await] });
+            self.tasks.spawn(async move { vec![end(&publisher, (&service, asked), None, Err(why)).await] });
         }
         self.lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
         for (place, requests) in groups {
@@ -134,7 +141,7 @@ impl Looks {
     }
 
     /// What is understood and permitted, by place; and what is not.
-    fn sort(&self, wanted: Wanted) -> (Groups, Vec<(ServiceName, PublishError)>) {
+    fn sort(&self, wanted: Wanted) -> (Groups, Vec<Refused>) {
         let (mut groups, mut refused) = (Groups::new(), Vec::new());
         let allow = self.publisher.allow.list();
         for described in wanted.services {
@@ -142,7 +149,8 @@ impl Looks {
                 Described::Known(wanted) => wanted,
                 Described::Unknown(unknown) => {
                     let why = PublishError::Unknown { why: unknown.why.clone() };
-                    refused.extend(unknown.service().map(|service| (service, why)));
+                    let asked = unknown.asked();
+                    refused.extend(unknown.service().map(|service| Refused { service, asked, why }));
                     continue;
                 }
             };
@@ -153,7 +161,10 @@ impl Looks {
                     let place = Place { source, credential, named };
                     groups.entry(place).or_default().push(RenderRequest { wanted, permission });
                 }
-                Err(why) => refused.push((wanted.name, RenderError::from(why).into())),
+                Err(why) => {
+                    let (service, asked, why) = (wanted.name, wanted.asked, RenderError::from(why).into());
+                    refused.push(Refused { service, asked, why });
+                }
             }
         }
         (groups, refused)
@@ -261,10 +272,10 @@ impl Group {
 
     async fn one(self, request: RenderRequest, checkout: Result<Checkout, Arc<RenderError>>) -> End {
         let _slot = self.slots.acquire().await;
-        let service = &request.wanted.name;
+        let (service, asked) = (&request.wanted.name, request.wanted.asked);
         let checkout = match checkout {
             Ok(checkout) => checkout,
-            Err(why) => return end(&self.publisher, service, None, Err(why.into())).await,
+            Err(why) => return end(&self.publisher, (service, asked), None, Err(why.into())).await,
         };
         let (begun, is_due) = (Instant::now(), self.looked.is_due(service));
         if is_due {
@@ -280,18 +291,18 @@ impl Group {
             }
             self.looked.note(service, begun);
         }
-        end(&self.publisher, service, checkout.commit(), result).await
+        end(&self.publisher, (service, asked), checkout.commit(), result).await
     }
 }
 
 /// Logs and tells what became of a service.
 async fn end(
     publisher: &Publisher,
-    service: &ServiceName,
+    (service, asked): (&ServiceName, Option<Digest>),
     commit: Option<&str>,
     result: Result<Published, PublishError>,
 ) -> End {
-    let status = status(service, commit, &result);
+    let status = status(service, asked, commit, &result);
     let outcome = word(status.outcome);
     match &result {
         Ok(done) if done.outcome == Outcome::Published => tracing::info!(

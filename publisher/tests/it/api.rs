@@ -104,6 +104,7 @@ async fn wanted(State(told): State<Arc<Mutex<Told>>>, headers: HeaderMap) -> Res
         let Described::Known(service) = service else { continue };
         let known = told.releases.iter().filter(|(_, release)| release.service == service.name);
         let newest = known.max_by_key(|(_, release)| release.seq);
+        service.asked = Some(Digest::of(&cdn::json::canonical_of(service)));
         service.newest = newest.map_or(Newest::None, |(digest, _)| Newest::Release(*digest));
     }
     let body = cdn::json::canonical_of(&wanted);

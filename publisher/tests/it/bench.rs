@@ -202,6 +202,7 @@ fn service(name: &str, source: Source, path: &str) -> WantedService {
         namespace: "web".to_owned(),
         renderer: Renderer::Plain(Nothing {}),
         newest: Newest::Unsaid,
+        asked: None,
     }
 }
 

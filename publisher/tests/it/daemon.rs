@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cdn::wire::{HelmRenderer, Outcome, PublishStatus, WantedService};
+use cdn::wire::{GitSource, HelmRenderer, Outcome, PublishStatus, Source, WantedService};
 use publisher::Settings;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -208,6 +208,32 @@ async fn a_service_that_was_deleted_and_made_again_is_registered_and_told_again(
     running.api.want(wanted);
     running.until("it is registered again", |api| api.releases() == release).await;
     running.until("it is told again", |api| api.statuses().len() == 2).await;
+    running.passes().await;
+    assert_eq!(running.api.statuses().len(), 2, "{:#?}", running.api.statuses());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_described_anew_is_told_of_anew_though_nothing_of_the_bundle_has_changed() {
+    let mut running = Running::new().await;
+    let repo = Repo::new();
+    repo.write("web/a.yaml", map("a", "1"));
+    repo.commit("begin");
+    repo.git(&["branch", "next"]);
+    let wanted = from_git(&repo.url(), "web");
+    running.api.want(vec![wanted.clone()]);
+    running.start();
+    running.until("it is told", |api| api.statuses().len() == 1).await;
+    running.passes().await;
+    let first = running.api.statuses().remove(0);
+    assert!(first.asked.is_some());
+    let source = Source::Git(GitSource { url: repo.url(), reference: "next".to_owned() });
+    running.api.want(vec![WantedService { source, ..wanted }]);
+    running.until("it is told again", |api| api.statuses().len() == 2).await;
+    let second = running.api.statuses().remove(1);
+    assert_ne!(second.asked, first.asked);
+    let same = PublishStatus { outcome: Outcome::Unchanged, asked: second.asked, ..first };
+    assert_eq!(second, same);
     running.passes().await;
     assert_eq!(running.api.statuses().len(), 2, "{:#?}", running.api.statuses());
     running.stop().await;
