@@ -20,7 +20,7 @@ use crate::meters;
 use crate::publisher::Publisher;
 use crate::settings::Settings;
 
-/// How often the store is asked for a new root.
+/// How often the store is asked for a new root that the api has not named.
 const NEW_ROOT: Duration = Duration::from_hours(1);
 /// How often the cache is swept.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -52,6 +52,7 @@ struct Daemon {
     swept: Option<Instant>,
     hears: Part,
     publishes: Part,
+    keys: Part,
 }
 
 impl Daemon {
@@ -70,6 +71,7 @@ impl Daemon {
             swept: None,
             hears: readiness.part("wanted"),
             publishes: readiness.part("publish"),
+            keys: readiness.part("keys"),
         })
     }
 
@@ -88,14 +90,11 @@ impl Daemon {
 
     async fn pass(&mut self) {
         let begun = Instant::now();
-        if begun.duration_since(self.roots_looked) > NEW_ROOT {
-            self.roots_looked = begun;
-            if let Err(error) = self.publisher.follow_roots().await {
-                tracing::error!(%error, "cannot follow the fleet's roots");
-            }
-        }
+        let wanted = self.wanted().await;
+        self.follow_roots(wanted.as_ref().and_then(|wanted| wanted.root)).await;
+        self.look_at_keys();
         self.publisher.allow.look_again();
-        let Some(wanted) = self.wanted().await else { return };
+        let Some(wanted) = wanted else { return };
         let is_first = self.swept.is_none();
         if self.swept.is_none_or(|at| at.elapsed() > SWEEP) {
             self.swept = Some(begun);
@@ -104,6 +103,30 @@ impl Daemon {
         let summary = self.looks.pass(wanted).await;
         summary.record(begun.elapsed());
         summary.show(&self.publishes, is_first);
+    }
+
+    /// Looks for a new root: as soon as the api has one, and at times without it.
+    async fn follow_roots(&mut self, newest: Option<u64>) {
+        let ours = self.publisher.releases().trust().version();
+        if newest.is_none_or(|newest| newest <= ours) && self.roots_looked.elapsed() <= NEW_ROOT {
+            return;
+        }
+        self.roots_looked = Instant::now();
+        if let Err(error) = self.publisher.follow_roots().await {
+            tracing::error!(%error, "cannot follow the fleet's roots");
+        }
+    }
+
+    fn look_at_keys(&self) {
+        match self.publisher.look_at_keys() {
+            Ok(()) => self.keys.ready(),
+            Err(error) => {
+                if self.keys.works() {
+                    tracing::error!(%error, "the release keys as they were before go on to sign; mend the file");
+                }
+                self.keys.degraded(format!("{error}; the keys as they were before go on to sign"));
+            }
+        }
     }
 
     /// What is wanted: from the api, else what it said last.

@@ -140,7 +140,7 @@ impl Publisher {
     ) -> Result<Published, PublishError> {
         let service = &request.wanted.name;
         let mut remembered = self.memory.recall(service).await;
-        let releases = self.releases.read().await;
+        let releases = self.releases();
         let standing = releases.standing(service).await?;
         let same_root = remembered.root == releases.trust().version();
         let standing_before = standing.as_ref().filter(|_| same_root);
@@ -214,7 +214,7 @@ impl Publisher {
         let told = remembered.told.as_ref().is_some_and(|told| told.asked == request.wanted.asked);
         known
             && (told || self.api.is_none())
-            && remembered.root == self.releases.read().await.trust().version()
+            && remembered.root == self.releases().trust().version()
             && checkout.commit().is_none_or(|commit| commit == remembered.commit)
             && self.workshop.key_now(request, checkout, &key.places).await.as_ref() == Some(key)
     }

@@ -1,10 +1,12 @@
 //! `Publisher`: the store, the keys, the allow list and the programs, opened once for the daemon, for CI and for a person.
 
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use anyhow::Context;
 use cdn::Secret;
 use cdn::wire::{Source, Wanted, WantedService};
 use store::Store;
-use tokio::sync::RwLock;
 
 use crate::allow::AllowFile;
 use crate::api::Api;
@@ -15,14 +17,15 @@ use crate::release::Releases;
 use crate::render::Workshop;
 use crate::settings::Settings;
 use crate::source::Repository;
-use crate::trust;
+use crate::trust::{self, TrustError};
 
 /// Everything that publishing needs.
 #[derive(Debug)]
 pub struct Publisher {
     pub(crate) workshop: Workshop,
     pub(crate) allow: AllowFile,
-    pub(crate) releases: RwLock<Releases>,
+    releases: RwLock<Arc<Releases>>,
+    release_keys: Vec<PathBuf>,
     pub(crate) api: Option<Api>,
     pub(crate) memory: Memory,
     pub(crate) refusals: Refusals,
@@ -47,11 +50,12 @@ impl Publisher {
             }
             (_, _) => None,
         };
-        let releases = RwLock::new(Releases::new(store, roots, keys).read_by(public));
+        let releases = RwLock::new(Arc::new(Releases::new(store, roots, keys).read_by(public)));
         Ok(Self {
             workshop,
             allow,
             releases,
+            release_keys: settings.release_key.clone(),
             api,
             memory: Memory::new(&settings.cache),
             refusals: Refusals::default(),
@@ -60,7 +64,7 @@ impl Publisher {
 
     /// Gives up what it holds of the store for itself alone.
     pub async fn close(&self) {
-        self.releases.read().await.store().close().await;
+        self.releases().store().close().await;
     }
 
     /// The api that says what is wanted, if there is one.
@@ -79,11 +83,34 @@ impl Publisher {
         self.memory.sweep(wanted).await;
     }
 
+    /// The store, and what is signed by now. Who has begun with it ends with it: nobody waits for a new root, and no new
+    /// root for anybody.
+    pub(crate) fn releases(&self) -> Arc<Releases> {
+        Arc::clone(&self.releases.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes the newest root that the store holds.
-    pub async fn follow_roots(&self) -> Result<(), trust::TrustError> {
-        let mut releases = self.releases.write().await;
+    pub async fn follow_roots(&self) -> Result<(), TrustError> {
+        let releases = self.releases();
         let roots = trust::follow_roots(releases.roots().clone(), releases.store()).await?;
-        releases.renew(roots);
+        if roots.newest().version() > releases.trust().version() {
+            tracing::info!(root = roots.newest().version(), "a new root counts");
+            self.renew(releases.by(roots));
+        }
         Ok(())
+    }
+
+    /// Reads the release keys again: they are changed by writing others into their files.
+    pub(crate) fn look_at_keys(&self) -> Result<(), TrustError> {
+        let (keys, releases) = (trust::read_keys(&self.release_keys)?, self.releases());
+        if let Some(renewed) = releases.with_keys(keys) {
+            tracing::info!(keys = ?renewed.key_ids(), "the release keys have changed");
+            self.renew(renewed);
+        }
+        Ok(())
+    }
+
+    fn renew(&self, releases: Releases) {
+        *self.releases.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(releases);
     }
 }

@@ -2,14 +2,16 @@
 //! so that a publisher that is killed between two steps leaves garbage, never a pointer to nothing (FAULTS C6), and no
 //! edge is asked for what it does not have yet (FAULTS C9). Every step may be done again.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cdn::document::{Head, Release, Revision, Stored};
 use cdn::encoding::{Encoding, TarName};
 use cdn::envelope::Envelope;
 use cdn::trust::{MinSeqs, Trust, Verified};
-use cdn::{Digest, Key, Limits, ServiceName, Signed, SigningKey};
+use cdn::{Digest, Key, Limits, PublicKey, ServiceName, Signed, SigningKey};
 use store::{Put, Store, StoreError, SwapError, Version};
 
 use crate::public::{NotPublic, PublicOrigin};
@@ -118,17 +120,18 @@ pub enum ReleaseError {
 }
 
 /// The publisher's side of a store: reads what stands, and moves it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Releases {
     store: Store,
     roots: Roots,
-    keys: Vec<SigningKey>,
+    keys: Vec<Arc<SigningKey>>,
     public: Option<PublicOrigin>,
 }
 
 impl Releases {
     /// Signs with these keys what is written there.
     pub fn new(store: Store, roots: impl Into<Roots>, keys: Vec<SigningKey>) -> Self {
+        let keys = keys.into_iter().map(Arc::new).collect();
         Self { store, roots: roots.into(), keys, public: None }
     }
 
@@ -152,9 +155,27 @@ impl Releases {
         &self.roots
     }
 
-    /// Takes newer roots.
-    pub(crate) fn renew(&mut self, roots: Roots) {
-        self.roots = roots;
+    /// The same by newer roots.
+    pub(crate) fn by(&self, roots: Roots) -> Self {
+        Self { roots, ..self.clone() }
+    }
+
+    /// The same with these keys, if that is a change. One that was there before goes on to sign while root lists it: the
+    /// root that lists the next one may still be on its way.
+    pub(crate) fn with_keys(&self, keys: Vec<SigningKey>) -> Option<Self> {
+        let mut keys: Vec<Arc<SigningKey>> = keys.into_iter().map(Arc::new).collect();
+        let given: BTreeSet<PublicKey> = keys.iter().map(|key| key.public()).collect();
+        let is_listed =
+            |key: &PublicKey| self.trust().root().roles.release.values().any(|role| role.keys.contains(key));
+        let stays = |key: &&Arc<SigningKey>| !given.contains(&key.public()) && is_listed(&key.public());
+        keys.extend(self.keys.iter().filter(stays).cloned());
+        let renewed = Self { keys, ..self.clone() };
+        (renewed.key_ids() != self.key_ids()).then_some(renewed)
+    }
+
+    /// Which keys sign.
+    pub(crate) fn key_ids(&self) -> BTreeSet<String> {
+        self.keys.iter().map(|key| key.public().id()).collect()
     }
 
     /// Where a service stands; none before its first release. What lies there counts only with a publisher's signature.
@@ -295,8 +316,8 @@ impl Releases {
         document: &T,
     ) -> Result<Vec<u8>, ReleaseError> {
         let role = can_sign(self.trust(), service.project(), &self.keys).map_err(ReleaseError::Keys)?;
-        let keys: Vec<&SigningKey> =
-            self.keys.iter().filter(|key| role.keys.contains(&key.public())).collect();
+        let ours = self.keys.iter().map(AsRef::as_ref);
+        let keys: Vec<&SigningKey> = ours.filter(|key| role.keys.contains(&key.public())).collect();
         let bytes = Envelope::sign(document, &keys).to_bytes();
         // What readers would refuse is not written: every bound of the document is checked by reading it.
         match Envelope::verify::<T>(&bytes, role) {

@@ -35,7 +35,8 @@ pub struct Settings {
     /// Root 1 of the fleet, or a folder with 1.json, 2.json ...
     #[arg(long, env = "WINDLASS_ROOT", value_name = "PATH")]
     pub root: PathBuf,
-    /// File with a private release key of the project; several where root wants several
+    /// File with a private release key of the project; several where root wants several. A daemon reads them again at
+    /// each pass: a new key is written there
     #[arg(
         long = "release-key",
         env = "WINDLASS_RELEASE_KEY",

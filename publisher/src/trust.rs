@@ -1,6 +1,7 @@
 //! The fleet that this publisher signs for: its roots, and the keys that root lists for the project.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cdn::document::{Document, Root};
 use cdn::envelope::Role;
@@ -134,7 +135,7 @@ pub(crate) fn read_keys(files: &[PathBuf]) -> Result<Vec<SigningKey>, TrustError
 pub(crate) fn can_sign<'t>(
     trust: &'t Trust,
     project: &ProjectName,
-    keys: &[SigningKey],
+    keys: &[Arc<SigningKey>],
 ) -> Result<&'t Role, String> {
     let role = trust.release_role(project).ok_or_else(|| {
         format!(

@@ -221,7 +221,7 @@ impl Next {
         let mut steps = vec![
             "Copy it into the folder that windlass-api's --root names. It counts there within seconds, without a \
              restart; where --root names a file, name its folder and restart. The api puts it into the store, and \
-             names it to every agent at its next poll. Publishers look for it in the store at their start, and hourly."
+             names it to every agent at its next poll, and to publishers at their next pass."
                 .to_owned(),
         ];
         if self.after.root().origin_hosts != self.before.root().origin_hosts {
@@ -253,12 +253,14 @@ impl Next {
                     .to_owned()
             }
             (RoleName::Release(project), Some(key)) => format!(
-                "Restart the publishers of {project} with --release-key {key}: they read the new root then, and sign \
-                 anew what dropped keys have signed. With `windlass-publisher once` in CI, change its key."
+                "Give {key} to the publishers of {project}: put into the file of their --release-key, it counts at their \
+                 next pass, without a restart. They sign anew what dropped keys have signed. With \
+                 `windlass-publisher once` in CI, change its key."
             ),
-            (RoleName::Release(project), None) => {
-                format!("Restart the publishers of {project}: they read the new root then.")
-            }
+            (RoleName::Release(project), None) => format!(
+                "Where a publisher of {project} signs by a key that was dropped, put one that counts into the file of \
+                 its --release-key. No publisher has to be restarted."
+            ),
             (RoleName::Approver, Some(key)) => {
                 format!("Approvers give it to `windlass approve hold DIGEST --key {key}`.")
             }

@@ -56,7 +56,7 @@ async fn a_running_api_takes_the_next_root_and_then_the_new_key_s_releases_alone
     fleet.describe(&["web"]).await;
     let before = fleet.publish("default/web", &BTreeMap::from([("a.yaml", config("a", "1"))])).await;
     let ran = user.run("keys rotate keys --role release").await;
-    assert!(ran.err.contains("--release-key keys/release-default.2.key"), "{ran:?}");
+    assert!(ran.err.contains("Give keys/release-default.2.key to the publishers of default"), "{ran:?}");
     let taken = async || user.run("whoami -o json").await.json()["root"] == 2;
     for _ in 0..300 {
         if taken().await {

@@ -24,7 +24,7 @@ const STATUS_BYTES: usize = 16 << 10;
     responses((status = 200, body = Object, description = "`cdn::wire::Wanted`")))]
 pub(crate) async fn wanted(publisher: Publisher, State(app): State<Arc<App>>) -> Result<Json<Wanted>> {
     let services = services::wanted(&mut *app.db.read().await?, &publisher.project).await?;
-    Ok(Json(Wanted { services }))
+    Ok(Json(Wanted { services, root: Some(app.signer.trust().version()) }))
 }
 
 /// What became of looking at a service, for people.

@@ -274,4 +274,9 @@ on_both! {
         fleet.put("/v1/global-services/default/web", spec).await.ok();
         assert_eq!(fleet.get("/v1/services").await.ok()["items"][0]["publish"]["current"], false);
     }
+
+    async fn a_publisher_is_told_the_newest_root(fleet) {
+        let publisher = fleet.publisher("ci", "default").await;
+        assert_eq!(fleet.send(Method::GET, "/v1/wanted", &publisher, None).await.ok()["root"], 1);
+    }
 }

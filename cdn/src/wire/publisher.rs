@@ -15,6 +15,9 @@ use crate::{Digest, ServiceName};
 pub struct Wanted {
     /// Sorted by name.
     pub services: Vec<Described<WantedService>>,
+    /// The newest root that the api has, which it has put into the store; none from an api of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<u64>,
 }
 
 impl Wanted {

@@ -50,8 +50,12 @@ impl Api {
     }
 
     pub fn want(&self, services: Vec<WantedService>) {
-        self.told.lock().unwrap().wanted =
-            Wanted { services: services.into_iter().map(Described::Known).collect() };
+        self.told.lock().unwrap().wanted.services = services.into_iter().map(Described::Known).collect();
+    }
+
+    /// Has this root, and says so.
+    pub fn has_root(&self, version: u64) {
+        self.told.lock().unwrap().wanted.root = Some(version);
     }
 
     /// Wants a service beside the others, in words that this publisher may not know.

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use cdn::SigningKey;
+use cdn::document::Head;
+use cdn::envelope::{Envelope, Role};
 use cdn::wire::{GitSource, HelmRenderer, Outcome, PublishStatus, Source, WantedService};
 use publisher::Settings;
 use tokio::sync::Notify;
@@ -236,6 +239,37 @@ async fn what_is_described_anew_is_told_of_anew_though_nothing_of_the_bundle_has
     assert_eq!(second, same);
     running.passes().await;
     assert_eq!(running.api.statuses().len(), 2, "{:#?}", running.api.statuses());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a9_a_root_that_the_api_names_counts_at_once_with_the_key_that_lies_there_then() {
+    let mut running = Running::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.yaml", map("a", "1"));
+    running.api.want(vec![from_folder(folder.path(), "")]);
+    running.start();
+    running.until("it is registered", |api| api.releases().len() == 1).await;
+    let signed_by = |key: &SigningKey| {
+        let head = std::fs::read(running.bench.path("store/v1/head/default/web.json")).unwrap();
+        Envelope::verify::<Head>(&head, &Role::of(key.public())).is_ok()
+    };
+    let key = SigningKey::random();
+    running.bench.sign_with(&key);
+    running.passes().await;
+    // No root lists it yet: the one before still signs.
+    write(folder.path(), "a.yaml", map("a", "2"));
+    running.until("the change is registered", |api| api.releases().len() == 2).await;
+    assert!(signed_by(&running.bench.release_key) && !signed_by(&key));
+    running.bench.rotate(2, &[&key]);
+    running.api.has_root(2);
+    running.until("it is signed anew", |api| api.releases().len() == 3).await;
+    assert!(signed_by(&key) && !signed_by(&running.bench.release_key));
+    // A file that holds no key takes none away.
+    std::fs::write(running.bench.path("release.key"), "").unwrap();
+    running.passes().await;
+    write(folder.path(), "a.yaml", map("a", "3"));
+    running.until("the key before signs", |api| api.releases().len() == 4).await;
     running.stop().await;
 }
 
