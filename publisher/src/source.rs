@@ -6,6 +6,7 @@
 mod directory;
 mod error;
 mod files;
+mod folders;
 pub mod git;
 mod path;
 mod reference;
@@ -24,6 +25,7 @@ use crate::allow::Permission;
 pub(crate) use directory::Directory;
 pub use error::SourceError;
 pub use files::{Files, FilesRefused, Odd};
+pub(crate) use folders::Folders;
 pub use git::GitBounds;
 pub(crate) use git::{Commit, Git, Remote};
 pub(crate) use path::{PathRefused, absolute, join, make_full, normal};
@@ -45,17 +47,22 @@ impl Checkout {
         source: &Source,
         permission: &Permission,
         git: &Git,
+        folders: &Folders,
         progress: &dyn Progress,
     ) -> Result<Self, SourceError> {
         let named = permission.named.as_deref();
         let source = match source {
-            Source::Directory(directory) => return Ok(Self::Folder(Directory::new(&directory.path, named)?)),
+            Source::Directory(directory) => {
+                let directory = Directory::new(&directory.path, named, folders)?;
+                directory.check_way().await?;
+                return Ok(Self::Folder(directory));
+            }
             Source::Git(source) => source,
         };
         let bad = |why| SourceError::Repository { repository: crate::words::safe(&source.url, 200), why };
         let repository: Repository = source.url.parse().map_err(bad)?;
         if let Some(path) = repository.local_path() {
-            Directory::new(path, named)?.check_way().await?;
+            Directory::new(path, named, folders)?.check_way().await?;
         }
         let remote = Remote { repository, credential: permission.credential.clone() };
         let resolved = git.resolve(&remote, &source.reference).await?;

@@ -35,13 +35,14 @@ struct Place {
 }
 
 impl Place {
-    /// Who is asked for it; nobody for what lies on this machine.
+    /// Who is asked for it: a host, or a folder of this machine.
     fn host(&self) -> String {
         match &self.source {
             Source::Git(git) => {
-                git.url.parse().map_or_else(|_| String::new(), |at: Repository| at.host().to_owned())
+                let asked = |at: Repository| at.local_path().unwrap_or(at.host()).to_owned();
+                git.url.parse().map_or_else(|_| String::new(), asked)
             }
-            Source::Directory(_) => String::new(),
+            Source::Directory(directory) => directory.path.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use program::settings::{parse_bytes, parse_duration};
 use super::{RenderError, RenderRequest, Tools};
 use crate::child::find;
 use crate::child::sandbox::{Confinement, Sandbox};
-use crate::source::{Checkout, Git, GitBounds, Repository};
+use crate::source::{Checkout, Folders, Git, GitBounds, Repository};
 
 /// What a workshop is made of.
 #[derive(Clone, Debug)]
@@ -106,6 +106,7 @@ pub struct Workshop(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     git: Git,
+    folders: Folders,
     tools: Tools,
     /// Two processes in one cache would clear away each other's work.
     _lock: Lock,
@@ -137,7 +138,8 @@ impl Workshop {
         environment.extend(settings.git_environment.iter().cloned());
         let program = find(&settings.git, &settings.search_path);
         let git = Git::new(program, &settings.cache, environment, settings.git_bounds);
-        Ok(Self(Arc::new(Inner { git, tools: Tools::new(&settings, sandbox), _lock: lock })))
+        let tools = Tools::new(&settings, sandbox);
+        Ok(Self(Arc::new(Inner { git, folders: Folders::default(), tools, _lock: lock })))
     }
 
     /// The renderers.
@@ -158,7 +160,7 @@ impl Workshop {
         progress: &dyn Progress,
     ) -> Result<Checkout, RenderError> {
         let (source, permission) = (&request.wanted.source, &request.permission);
-        Ok(Checkout::of(source, permission, &self.0.git, progress).await?)
+        Ok(Checkout::of(source, permission, &self.0.git, &self.0.folders, progress).await?)
     }
 }
 

@@ -14,15 +14,17 @@ use rustix::io::Errno;
 
 use super::SourceError;
 use super::files::{BOUNDS, Files, FilesRefused, Odd};
+use super::folders::Folders;
 use super::path::{PathRefused, absolute};
 
 /// A folder, by its absolute path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(crate) struct Directory {
     /// As far as a person has named it.
     named: PathBuf,
     /// From there on; empty where all of it is named.
     below: PathBuf,
+    folders: Folders,
 }
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -34,37 +36,38 @@ const WAY: ResolveFlags = BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
 impl Directory {
     /// A folder; `named` is how much of its path a person has named, all of it where that is none.
-    pub(crate) fn new(path: &str, named: Option<&Path>) -> Result<Self, PathRefused> {
+    pub(crate) fn new(path: &str, named: Option<&Path>, folders: &Folders) -> Result<Self, PathRefused> {
         let path = Path::new(absolute(path)?);
         let named = named.unwrap_or(path);
         let (named, below) = match path.strip_prefix(named) {
             Ok(below) => (named, below),
             Err(_) => (Path::new("/"), path.strip_prefix("/").unwrap_or(path)),
         };
-        Ok(Self { named: named.to_owned(), below: below.to_owned() })
+        Ok(Self { named: named.to_owned(), below: below.to_owned(), folders: folders.clone() })
     }
 
     /// The files below the places.
     pub(crate) async fn read(&self, places: &BTreeSet<String>) -> Result<Files, SourceError> {
         let (folder, places) = (self.clone(), places.clone());
-        let read = tokio::task::spawn_blocking(move || read_places(&folder, &places)).await;
-        match read {
+        match self.folders.look(&self.path(), move || read_places(&folder, &places)).await {
             Ok(Ok(files)) => Ok(files),
             Ok(Err(Stop::Refused(why))) => Err(SourceError::Files(why)),
-            Ok(Err(Stop::Io(why))) => Err(self.fail(why)),
-            Err(panic) => Err(self.fail(io::Error::other(panic))),
+            Ok(Err(Stop::Io(why))) | Err(why) => Err(self.fail(why)),
         }
     }
 
-    /// Refuses a link on the way to it; whatever else is wrong is for its reader to say.
+    /// Refuses a link on the way to it, and one that does not answer; whatever else is wrong is for its reader to say.
     pub(crate) async fn check_way(&self) -> Result<(), SourceError> {
         let folder = self.clone();
-        let opened = tokio::task::spawn_blocking(move || folder.open(OFlags::PATH | OFlags::CLOEXEC)).await;
-        match opened {
+        match self.folders.look(&self.path(), move || folder.open(FOLDER)).await {
             Ok(Err(Errno::LOOP | Errno::XDEV)) => Err(self.fail(linked())),
             Ok(_) => Ok(()),
-            Err(panic) => Err(self.fail(io::Error::other(panic))),
+            Err(why) => Err(self.fail(why)),
         }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.named.join(&self.below)
     }
 
     fn open(&self, flags: OFlags) -> rustix::io::Result<OwnedFd> {
@@ -76,7 +79,7 @@ impl Directory {
     }
 
     fn fail(&self, why: io::Error) -> SourceError {
-        SourceError::Directory { path: self.named.join(&self.below), why }
+        SourceError::Directory { path: self.path(), why }
     }
 }
 
