@@ -150,6 +150,12 @@ impl Role {
         self.keys.iter().filter(has_signed).copied().collect()
     }
 
+    /// Whether those who have signed before are still enough: as far as the role lists them today.
+    pub(crate) fn is_still_met_by(&self, signers: &[PublicKey]) -> bool {
+        let listed = self.keys.iter().filter(|key| signers.contains(key));
+        self.is_met_by(&listed.copied().collect())
+    }
+
     /// Whether so many distinct keys of the role are enough.
     pub(crate) fn is_met_by(&self, signers: &BTreeSet<PublicKey>) -> bool {
         self.threshold > 0 && signers.len() >= self.threshold

@@ -70,7 +70,7 @@ impl Poller {
         let admitted = snapshot.readmit(trust, content.record(), &self.trusted.min_seqs);
         admitted.map_err(|refused| refused_release(&service, &refused))?;
         if let Some(verified) = &verified {
-            self.trusted.min_seqs.raise(trust, verified);
+            self.trusted.min_seqs.raise(verified);
         }
         self.saved_bytes += saved;
         meters::content(moved, saved);

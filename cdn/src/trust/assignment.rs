@@ -18,15 +18,15 @@ pub struct Floor {
     pub issued: Timestamp,
     /// What must not differ at this sequence.
     pub content: Digest,
-    /// Who signed it. A root that drops one of them resets the floor, so that a stolen key cannot push it out of
+    /// Who signed it. A root that leaves too few of them resets the floor, so that a stolen key cannot push it out of
     /// reach for ever (FAULTS A3).
     pub signers: Vec<PublicKey>,
 }
 
 impl Floor {
-    /// Whether it binds under the newest root: all who set it are still trusted.
+    /// Whether it binds under the newest root: enough of those who set it are still trusted.
     pub fn counts(&self, trust: &Trust) -> bool {
-        self.signers.iter().all(|key| trust.root().roles.desired.keys.contains(key))
+        trust.root().roles.desired.is_still_met_by(&self.signers)
     }
 }
 
@@ -99,9 +99,7 @@ impl Trust {
     }
 
     fn check_origins(&self, desired: &Desired) -> Result<(), DesiredRefused> {
-        let hosts = &self.root().origin_hosts;
-        let allowed = |origin: &&String| hosts.iter().any(|host| host_of(origin) == Some(host));
-        match desired.origins.iter().find(|origin| !hosts.is_empty() && !allowed(origin)) {
+        match desired.origins.iter().find(|origin| !self.allows_origin(origin)) {
             Some(origin) => Err(DesiredRefused::OriginHost(origin.clone())),
             None => Ok(()),
         }
@@ -125,6 +123,14 @@ fn in_order(
             Err(DesiredRefused::SeqConflict(desired.seq))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+impl Trust {
+    /// Whether root lets origins be on this one's host.
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        let hosts = &self.root().origin_hosts;
+        hosts.is_empty() || hosts.iter().any(|host| host_of(origin) == Some(host))
     }
 }
 

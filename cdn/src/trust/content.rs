@@ -1,6 +1,7 @@
 //! From a snapshot's entry to the objects of one service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,10 @@ use crate::encoding::{DecodeRefused, TarName};
 use crate::envelope::{Envelope, NotSigned};
 use crate::{Digest, Limits, PublicKey, ServiceName};
 
-/// The highest `min_seq` that was seen of each service, and who signed it.
+/// The highest `min_seq` that was seen of each service, and who signed it: of each group of signers, since a root may drop
+/// those of one and keep those of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MinSeqs(BTreeMap<ServiceName, MinSeq>);
+pub struct MinSeqs(BTreeMap<ServiceName, Vec<MinSeq>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct MinSeq {
@@ -21,22 +23,33 @@ struct MinSeq {
     signers: Vec<PublicKey>,
 }
 
+/// The most groups of signers that are remembered of a service.
+const GROUPS: usize = 8;
+
 impl MinSeqs {
-    /// Remembers a release that was verified. What a dropped key drove out of reach keeps no later one from counting
+    /// Remembers a release that was verified. What a dropped key drove out of reach keeps no other one from counting
     /// (FAULTS A3).
-    pub fn raise(&mut self, trust: &Trust, verified: &Verified) {
+    pub fn raise(&mut self, verified: &Verified) {
         let record = &verified.record;
-        if verified.min_seq > self.seen(trust, &record.service) {
-            let min = MinSeq { seq: verified.min_seq, signers: record.signers.clone() };
-            self.0.insert(record.service.clone(), min);
+        let new = MinSeq { seq: verified.min_seq, signers: record.signers.clone() };
+        let all = self.0.entry(record.service.clone()).or_default();
+        if new.seq > 0 && !all.iter().any(|old| old.covers(&new)) {
+            all.retain(|old| !new.covers(old));
+            all.push(new);
+            all.sort_by_key(|one| Reverse(one.seq));
+            all.truncate(GROUPS);
+        }
+        if all.is_empty() {
+            self.0.remove(&record.service);
         }
     }
 
     /// Keeps at most `most`, and all of `keep`: the lowest of the others go first.
     pub fn trim(&mut self, most: usize, keep: impl Fn(&ServiceName) -> bool) {
         let Some(over) = self.0.len().checked_sub(most).filter(|over| *over > 0) else { return };
+        let highest = |all: &[MinSeq]| all.iter().map(|one| one.seq).max();
         let spare = self.0.iter().filter(|(service, _)| !keep(service));
-        let mut spare: Vec<_> = spare.map(|(service, min)| (min.seq, service.clone())).collect();
+        let mut spare: Vec<_> = spare.map(|(service, all)| (highest(all), service.clone())).collect();
         spare.sort();
         for (_, service) in spare.into_iter().take(over) {
             self.0.remove(&service);
@@ -49,12 +62,18 @@ impl MinSeqs {
         self.seen(trust, service).max(by_root)
     }
 
-    /// The highest that was seen, as far as those who set it are still trusted.
+    /// The highest that was seen, as far as enough of those who set it are still trusted.
     fn seen(&self, trust: &Trust, service: &ServiceName) -> u64 {
-        let role = trust.release_role(service.project());
-        let counts =
-            |min: &&MinSeq| role.is_some_and(|role| min.signers.iter().all(|key| role.keys.contains(key)));
-        self.0.get(service).filter(counts).map_or(0, |min| min.seq)
+        let Some(role) = trust.release_role(service.project()) else { return 0 };
+        let all = self.0.get(service).into_iter().flatten();
+        all.filter(|one| role.is_still_met_by(&one.signers)).map(|one| one.seq).max().unwrap_or(0)
+    }
+}
+
+impl MinSeq {
+    /// Whether nothing is lost with another: wherever that one counts, this one does, and is not lower.
+    fn covers(&self, other: &Self) -> bool {
+        self.seq >= other.seq && other.signers.iter().all(|key| self.signers.contains(key))
     }
 }
 
@@ -149,10 +168,9 @@ impl Snapshot {
         self.names(service, record.release)?;
         let role = trust.release_role(service.project());
         let role = role.ok_or_else(|| ReleaseRefused::NoPublisher(service.clone()))?;
-        let signers: BTreeSet<PublicKey> =
-            role.keys.iter().filter(|key| record.signers.contains(key)).copied().collect();
-        if !role.is_met_by(&signers) {
-            return Err(NotSigned::Threshold { got: signers.len(), wanted: role.threshold }.into());
+        if !role.is_still_met_by(&record.signers) {
+            let got = role.keys.iter().filter(|key| record.signers.contains(key)).count();
+            return Err(NotSigned::Threshold { got, wanted: role.threshold }.into());
         }
         in_reach(trust, service, record.seq, seen)
     }

@@ -81,7 +81,7 @@ fn a_withdrawn_release_is_refused_until_its_key_is_dropped() {
     let mut seen = MinSeqs::default();
     let newer = fleet.release(|release| (release.seq, release.min_seq) = (20, 20));
     let taken = snapshot(&fleet, &fleet.trust, &newer);
-    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
+    seen.raise(&taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
     let older = fleet.release(|release| release.seq = 19);
     let again = snapshot(&fleet, &fleet.trust, &older);
     let refused = again.release(&fleet.trust, &service(), &older.envelope, &seen).unwrap_err();
@@ -120,7 +120,7 @@ fn a9_a_release_that_was_verified_before_is_admitted_only_by_what_is_known_today
     let taken = snapshot(&fleet, &fleet.trust, &newer);
     let mismatch = taken.readmit(&fleet.trust, record, &seen);
     assert!(matches!(mismatch, Err(ReleaseRefused::Mismatch { .. })), "the set names another one");
-    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
+    seen.raise(&taken.release(&fleet.trust, &service(), &newer.envelope, &seen).unwrap());
     let withdrawn = back.readmit(&fleet.trust, record, &seen);
     assert_eq!(withdrawn, Err(ReleaseRefused::Withdrawn { got: 19, floor: 20 }));
 
@@ -156,7 +156,7 @@ fn a3_a_min_seq_that_a_dropped_key_drove_out_of_reach_keeps_no_later_one_from_co
     let mut seen = MinSeqs::default();
     let far = fleet.release(|release| (release.seq, release.min_seq) = (u64::MAX, u64::MAX));
     let taken = snapshot(&fleet, &fleet.trust, &far);
-    seen.raise(&fleet.trust, &taken.release(&fleet.trust, &service(), &far.envelope, &seen).unwrap());
+    seen.raise(&taken.release(&fleet.trust, &service(), &far.envelope, &seen).unwrap());
 
     let new_key = SigningKey::random();
     let trust = republished(&fleet, &new_key);
@@ -167,11 +167,50 @@ fn a3_a_min_seq_that_a_dropped_key_drove_out_of_reach_keeps_no_later_one_from_co
     };
     let newer = signed(20, 20);
     let taken = snapshot(&fleet, &trust, &newer);
-    seen.raise(&trust, &taken.release(&trust, &service(), &newer.envelope, &seen).unwrap());
+    seen.raise(&taken.release(&trust, &service(), &newer.envelope, &seen).unwrap());
     let older = signed(19, 0);
     let refused =
         snapshot(&fleet, &trust, &older).release(&trust, &service(), &older.envelope, &seen).unwrap_err();
     assert_eq!(refused, ReleaseRefused::Withdrawn { got: 19, floor: 20 });
+}
+
+/// Two publishers' keys, one of which is replaced: what both have signed, and what the other has, still holds.
+#[test]
+fn a2_a3_a_floor_that_a_key_has_signed_which_stays_outlives_one_that_goes() {
+    let fleet = Fleet::new();
+    let [stays, goes] = std::array::from_fn(|_| SigningKey::random());
+    let with = |keys: &[&SigningKey]| {
+        let keys = keys.iter().map(|key| key.public()).collect();
+        let next = fleet.next_root(|root| {
+            root.roles.release.insert("default".parse().unwrap(), Role { keys, threshold: 1 });
+        });
+        fleet.trust.advance(&Envelope::sign(&next, &[&fleet.root_key]).to_bytes()).unwrap()
+    };
+    let (both, one) = (with(&[&stays, &goes]), with(&[&stays]));
+    let signed = |seq, min_seq, keys: &[&SigningKey]| {
+        let published = fleet.release(|release| (release.seq, release.min_seq) = (seq, min_seq));
+        Published { envelope: Envelope::sign(&published.release, keys).to_bytes(), ..published }
+    };
+    let older = signed(100, 0, &[&stays]);
+    let refused = |trust: &Trust, seen: &MinSeqs| {
+        snapshot(&fleet, trust, &older).release(trust, &service(), &older.envelope, seen).err()
+    };
+    let see = |seen: &mut MinSeqs, seq, keys: &[&SigningKey]| {
+        let published = signed(seq, seq, keys);
+        let taken = snapshot(&fleet, &both, &published);
+        seen.raise(&taken.release(&both, &service(), &published.envelope, seen).unwrap());
+    };
+    let below = |floor| Some(ReleaseRefused::Withdrawn { got: 100, floor });
+    let mut seen = MinSeqs::default();
+    see(&mut seen, 200, &[&stays, &goes]);
+    assert_eq!([refused(&both, &seen), refused(&one, &seen)], [below(200), below(200)]);
+    let mut seen = MinSeqs::default();
+    see(&mut seen, 200, &[&stays]);
+    see(&mut seen, 300, &[&goes]);
+    assert_eq!([refused(&both, &seen), refused(&one, &seen)], [below(300), below(200)]);
+    let mut seen = MinSeqs::default();
+    see(&mut seen, 300, &[&goes]);
+    assert_eq!([refused(&both, &seen), refused(&one, &seen)], [below(300), None]);
 }
 
 #[test]
@@ -179,7 +218,7 @@ fn l5_what_is_remembered_of_min_seqs_is_bounded_and_the_lowest_of_those_not_need
     let seqs = [("p/a", 3), ("p/b", 1), ("p/c", 2), ("p/d", 4)];
     let json: serde_json::Map<_, _> = seqs
         .into_iter()
-        .map(|(name, seq)| (name.to_owned(), serde_json::json!({"seq": seq, "signers": []})))
+        .map(|(name, seq)| (name.to_owned(), serde_json::json!([{"seq": seq, "signers": []}])))
         .collect();
     let mut seen: MinSeqs = serde_json::from_value(json.into()).unwrap();
     let left = |seen: &MinSeqs| {
