@@ -237,7 +237,7 @@ impl Releases {
         standing: Option<&Standing>,
     ) -> Result<Head, ReleaseError> {
         let (seq, min_seq) = match standing {
-            Some(standing) => (next_seq(standing, now())?, self.min_seq_of(standing).await?),
+            Some(standing) => self.above(standing).await?,
             None => (now(), 0),
         };
         let release = Release {
@@ -351,10 +351,16 @@ impl Releases {
         Ok(Standing { head, version, counts })
     }
 
-    /// A floor that a release has set holds for those after it, until a root drops the key that set it (FAULTS A3).
-    async fn min_seq_of(&self, standing: &Standing) -> Result<u64, ReleaseError> {
-        let Some((_, bytes)) = self.release_of(standing).await? else { return Ok(0) };
-        Ok(Envelope::claim::<Release>(&bytes).map_or(0, |release| release.min_seq))
+    /// The next sequence and its floor: above what stands, and what that has withdrawn stays so. A root that drops the key
+    /// which signed it begins both anew: how far that key has driven them is nobody's word any more (FAULTS A3).
+    async fn above(&self, standing: &Standing) -> Result<(u64, u64), ReleaseError> {
+        let Some((_, bytes)) = self.release_of(standing).await? else { return Ok((now(), 0)) };
+        let min_seq = Envelope::claim::<Release>(&bytes).map_or(0, |release| release.min_seq);
+        let seq = standing.head.seq;
+        match seq.checked_add(1).filter(|next| *next <= LAST_SEQ) {
+            Some(next) => Ok((now().max(next), min_seq)),
+            None => Err(ReleaseError::OutOfReach { service: standing.head.service.clone(), seq }),
+        }
     }
 }
 
@@ -364,16 +370,6 @@ fn read_by(trust: &Trust, service: &ServiceName, bytes: &[u8]) -> Result<Head, S
     let role = role.ok_or_else(|| "root lists no publisher for its project".to_owned())?;
     let signed: Signed<Head> = Envelope::verify(bytes, role).map_err(|why| why.to_string())?;
     Ok(signed.into_document())
-}
-
-/// The sequence above what stands. A root that drops the key which drove it out of reach resets it (FAULTS A3).
-fn next_seq(standing: &Standing, now: u64) -> Result<u64, ReleaseError> {
-    let seq = standing.head.seq;
-    match seq.checked_add(1).filter(|next| *next <= LAST_SEQ) {
-        Some(next) => Ok(now.max(next)),
-        None if !standing.counts => Ok(now),
-        None => Err(ReleaseError::OutOfReach { service: standing.head.service.clone(), seq }),
-    }
 }
 
 /// Unix milliseconds.
