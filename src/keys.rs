@@ -52,7 +52,7 @@ pub(crate) struct Init {
     #[arg(long = "project", value_name = "NAME", default_value = "default")]
     projects: Vec<ProjectName>,
     /// A host that origins may be on; any unless said
-    #[arg(long = "origin-host", value_name = "HOST")]
+    #[arg(long = "origin-host", value_name = "HOST", value_parser = crate::words::origin_host)]
     origin_hosts: Vec<String>,
     #[command(flatten)]
     format: FormatArg,

@@ -140,6 +140,18 @@ pub(crate) fn selector(text: &str) -> Result<String, String> {
     text.parse::<Selector>().map(|_| text.to_owned()).map_err(|why| why.to_string())
 }
 
+/// A clap value parser for hosts that origins may be on: in the one form that agents compare, or no origin would ever fit.
+pub(crate) fn origin_host(text: &str) -> Result<String, String> {
+    let url = if text.contains(':') { format!("https://[{text}]/") } else { format!("https://{text}/") };
+    let is_plain = !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:".contains(&b));
+    let is_address = !text.contains(':') || text.parse::<std::net::Ipv6Addr>().is_ok();
+    if is_plain && is_address && cdn::trust::host_of(&url) == Some(text) {
+        return Ok(text.to_owned());
+    }
+    Err("write the host alone, in small letters, without scheme and port: cdn.example.com".to_owned())
+}
+
 /// A clap value parser for reasons to hold: one that does not exist would silently show nothing.
 pub(crate) fn reason() -> PossibleValuesParser {
     PossibleValuesParser::new(HoldReason::ALL.iter().map(|reason| reason.code()))

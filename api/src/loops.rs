@@ -259,10 +259,11 @@ async fn lacks_a_root(app: &App) -> db::Result<Option<String>> {
     }))
 }
 
-/// Says whether all roots that were given count.
+/// Says whether all roots that were given count, and let agents believe what they are told here.
 pub(crate) fn show_roots(app: &App, refused: Option<String>) {
-    let Some(why) = refused else { return app.root.ready() };
-    tracing::error!(why, "a root is refused; the ones before it count");
+    let foreign = || roots::foreign_origin(&app.signer.trust(), &app.table.terms().origins);
+    let Some(why) = refused.or_else(foreign) else { return app.root.ready() };
+    tracing::error!(why, "not all is right with the roots; the newest one that counts goes on to");
     app.root.degraded(why);
 }
 

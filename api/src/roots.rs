@@ -93,6 +93,16 @@ pub(crate) fn check_key(key: PublicKey, trust: &Trust) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Why agents refuse whatever is assigned: an origin that we tell them is on no host that root allows.
+pub(crate) fn foreign_origin(trust: &Trust, origins: &[String]) -> Option<String> {
+    let foreign = origins.iter().find(|origin| !trust.allows_origin(origin))?;
+    Some(format!(
+        "--origins has {foreign}, and root {} allows no origin on its host, so that agents refuse every assignment; take \
+         it out, or allow it by `windlass keys rotate --origin-host`",
+        trust.version()
+    ))
+}
+
 /// Writes down which releases a root believes that is newer than the last one that was taken up here: what it does not
 /// is newer than no other release, however high its sequence (FAULTS A3, A9).
 pub(crate) async fn take_up(tx: &mut Write, trust: &Trust, now_ms: i64) -> db::Result<()> {

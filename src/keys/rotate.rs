@@ -52,7 +52,7 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "NUMBER", requires = "role")]
     threshold: Option<usize>,
     /// A host that origins may be on, instead of those of the last root; may be given several times
-    #[arg(long = "origin-host", value_name = "HOST", conflicts_with = "any_origin_host")]
+    #[arg(long = "origin-host", value_name = "HOST", value_parser = crate::words::origin_host, conflicts_with = "any_origin_host")]
     origin_hosts: Vec<String>,
     /// Let origins be on any host again
     #[arg(long)]

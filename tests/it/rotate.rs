@@ -134,6 +134,9 @@ async fn the_hosts_of_origins_change_without_a_key() {
     let user = User::new();
     user.run("keys init --dir keys --origin-host old.example.com").await.ok();
     user.run("keys rotate keys").await.fails(2, &["--role"]);
+    for host in ["https://cdn.example.com", "CDN.example.com", "cdn.example.com:443", "a,b", "''"] {
+        user.run(&format!("keys rotate keys --origin-host {host}")).await.fails(2, &["the host alone"]);
+    }
     user.run("keys rotate keys --origin-host new.example.com --add").await.fails(2, &["--role"]);
     let shown = user.run("keys rotate keys --origin-host new.example.com").await.ok();
     assert!(shown.contains("new.example.com"), "{shown}");

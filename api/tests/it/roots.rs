@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cdn::document::Roles;
+use cdn::document::{Roles, Root};
 use cdn::envelope::{Envelope, Role, Signature};
 use cdn::{Digest, SigningKey};
 use serde_json::{Value, json};
@@ -18,10 +18,15 @@ impl Fleet {
 
     /// A later root with other roles.
     fn root_with(&self, version: u64, change: impl FnOnce(&mut Roles)) -> Vec<u8> {
+        self.root_of(version, |root| change(&mut root.roles))
+    }
+
+    /// A later root with anything else.
+    fn root_of(&self, version: u64, change: impl FnOnce(&mut Root)) -> Vec<u8> {
         let mut root = self.trust.root().clone();
         root.version = version;
         root.fleet = Some(self.trust.fleet());
-        change(&mut root.roles);
+        change(&mut root);
         Envelope::sign(&root, &[&self.root_key]).to_bytes()
     }
 
@@ -167,6 +172,16 @@ async fn a9_a_newer_root_is_told_to_every_cluster_and_one_without_our_key_is_not
     fleet.roots_are(503, "does not list the public half").await;
     agent.has_no_news(&fleet).await;
     assert!(fleet.path("store/v1/root/3.json").is_file(), "agents can have it all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_root_does_not_allow_is_said_before_every_agent_says_it() {
+    let fleet = Fleet::on_sqlite().await;
+    let only = |host: &str| vec![host.to_owned()];
+    fleet.lay_root(2, &fleet.root_of(2, |root| root.origin_hosts = only("cdn.example.net")));
+    fleet.roots_are(200, "https://cdn.example.com, and root 2 allows no origin on its host").await;
+    fleet.lay_root(3, &fleet.root_of(3, |root| root.origin_hosts = only("cdn.example.com")));
+    fleet.roots_are(200, "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
