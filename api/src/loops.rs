@@ -234,9 +234,7 @@ async fn newer_root(app: &App, root: PathBuf) -> anyhow::Result<()> {
         app.root.not_ready(why);
         return Ok(());
     }
-    let mut tx = app.db.write().await.context("write which releases count")?;
-    roots::take_up(&mut tx, &read.trust, app.clock.now_ms()).await.context("write which releases count")?;
-    tx.commit().await.context("write which releases count")?;
+    roots::take_up(&app.db, &read.trust, app.clock.now_ms()).await.context("write which releases count")?;
     tracing::info!(version = read.trust.version(), "a newer root counts");
     app.signer.set_trust(read.trust);
     app.passes.wake.notify_one();

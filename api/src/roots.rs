@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use cdn::document::{Document, Root};
 use cdn::trust::{MinSeqs, Trust, Verified};
-use cdn::{Key, PublicKey, SigningKey};
+use cdn::{Digest, Key, PublicKey, SigningKey};
 use program::files::read_bounded;
 use program::settings::read_secret;
 use serde_json::json;
@@ -14,7 +14,7 @@ use store::{Cause, Store};
 
 use crate::db::audit::{self, Act};
 use crate::db::releases::{self, Judged};
-use crate::db::{self, Write, fleet};
+use crate::db::{self, Conn, Db, fleet};
 use crate::nouns::audit::API;
 
 /// The chain, and the bytes of each root in order.
@@ -104,30 +104,47 @@ pub(crate) fn foreign_origin(trust: &Trust, origins: &[String]) -> Option<String
 }
 
 /// Writes down which releases a root believes that is newer than the last one that was taken up here: what it does not
-/// is newer than no other release, however high its sequence (FAULTS A3, A9).
-pub(crate) async fn take_up(tx: &mut Write, trust: &Trust, now_ms: i64) -> db::Result<()> {
-    if trust.version() <= fleet::get(tx).await?.root {
+/// is newer than no other release, however high its sequence (FAULTS A3, A9). Nobody waits while signatures are looked at:
+/// only those that came meanwhile are looked at inside the write.
+pub(crate) async fn take_up(db: &Db, trust: &Trust, now_ms: i64) -> db::Result<()> {
+    let before = fleet::get(&mut *db.read().await?).await?;
+    if trust.version() <= before.root {
         return Ok(());
     }
-    let (mut after, mut changed) = (None, 0_u64);
+    let mut changed = judged_otherwise(&mut *db.read().await?, trust, 0).await?;
+    let mut tx = db.write().await?;
+    if trust.version() <= fleet::get(&mut tx).await?.root {
+        return Ok(());
+    }
+    changed.extend(judged_otherwise(&mut tx, trust, before.change).await?);
+    for (digest, trusted) in &changed {
+        releases::set_trusted(&mut tx, *digest, *trusted).await?;
+    }
+    fleet::set_root(&mut tx, trust.version()).await?;
+    if !changed.is_empty() {
+        fleet::touch_catalog(&mut tx).await?;
+    }
+    let act = Act { who: API, verb: "root.take-up", object: &trust.version().to_string(), at: now_ms };
+    audit::add(&mut tx, act, &json!({"releases_changed": changed.len()})).await?;
+    tx.commit().await
+}
+
+/// The releases, of those registered behind a change, whose standing is another under this root: which, and whether it
+/// believes them.
+async fn judged_otherwise(conn: &mut Conn, trust: &Trust, since: i64) -> db::Result<Vec<(Digest, bool)>> {
+    let (mut after, mut changed) = (None, Vec::new());
     loop {
-        let page = releases::to_judge(tx, after).await?;
-        let Some(last) = page.last() else { break };
+        let page = releases::to_judge(conn, since, after).await?;
+        let Some(last) = page.last() else { return Ok(changed) };
         after = Some(last.digest);
         for Judged { digest, service, envelope, trusted } in &page {
             let is_believed = Verified::check(trust, service, envelope, &MinSeqs::default()).is_ok();
             if is_believed != *trusted {
-                releases::set_trusted(tx, *digest, is_believed).await?;
-                changed += 1;
+                changed.push((*digest, is_believed));
             }
         }
+        tokio::task::yield_now().await;
     }
-    fleet::set_root(tx, trust.version()).await?;
-    if changed > 0 {
-        fleet::touch_catalog(tx).await?;
-    }
-    let act = Act { who: API, verb: "root.take-up", object: &trust.version().to_string(), at: now_ms };
-    audit::add(tx, act, &json!({"releases_changed": changed})).await
 }
 
 /// Puts the roots where agents look for them.

@@ -204,8 +204,8 @@ async fn found(db: &Db, roots: &Roots, terms: &Terms, clock: &Clock) -> anyhow::
     if row.terms != terms {
         fleet::set_terms(&mut tx, &terms, clock.now_ms()).await.context("write the fleet's terms")?;
     }
-    roots::take_up(&mut tx, &roots.trust, clock.now_ms()).await.context("write which releases count")?;
-    tx.commit().await.context("write that the api starts")
+    tx.commit().await.context("write that the api starts")?;
+    roots::take_up(db, &roots.trust, clock.now_ms()).await.context("write which releases count")
 }
 
 /// The first person's token, made at the first start for this user alone to read.

@@ -165,12 +165,13 @@ pub(crate) struct Judged {
     pub(crate) trusted: bool,
 }
 
-/// A page of all releases by digest, from behind one on: at most 4 MiB.
-pub(crate) async fn to_judge(conn: &mut Conn, after: Option<Digest>) -> Result<Vec<Judged>> {
-    let sql =
-        "select digest, service, envelope, trusted from releases where digest > $1 order by digest limit 256";
+/// A page of the releases that were registered behind a change, by digest, from behind one on: at most 4 MiB.
+pub(crate) async fn to_judge(conn: &mut Conn, since: i64, after: Option<Digest>) -> Result<Vec<Judged>> {
+    let sql = "select digest, service, envelope, trusted from releases where digest > $1 and registered > $2
+               order by digest limit 256";
     let after = after.map_or(String::new(), |digest| digest.to_string());
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql).bind(after).fetch_all(conn).await?;
+    let query = sqlx::query_as(sql).bind(after).bind(since);
+    let rows: Vec<(String, String, String, i64)> = query.fetch_all(conn).await?;
     let judged = |(digest, service, envelope, trusted): (String, String, String, i64)| {
         let envelope = envelope.into_bytes();
         Ok(Judged { digest: text(&digest)?, service: text(&service)?, envelope, trusted: trusted != 0 })
