@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ::http::HeaderMap;
@@ -100,7 +101,9 @@ pub enum ClientError {
 /// A bounded HTTP client. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
+    /// None until there is somebody to trust; all clones share it.
+    trusting: Arc<OnceLock<reqwest::Client>>,
+    trusting_nobody: reqwest::Client,
     connect_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -108,23 +111,44 @@ pub struct Client {
 impl Client {
     /// Makes a client; reads the CA file (blocking, at the start of a program).
     pub fn new(settings: &Settings) -> Result<Self, ClientError> {
+        let client = Self::trusting_nobody(settings)?;
+        client.trust(settings)?;
+        Ok(client)
+    }
+
+    /// A client for a program that must go on though its CA file is of no use. Over https it trusts nobody until
+    /// [`Client::trust`] has read the file, also not the system's authorities: whoever names a file means its servers,
+    /// and somebody who can take the file away must gain nothing by it.
+    pub fn trusting_nobody(settings: &Settings) -> Result<Self, ClientError> {
         crate::install_crypto();
+        let trusting_nobody = builder(settings).tls_certs_only([]).build().map_err(|error| setup(&error))?;
+        let (connect_timeout, answer_timeout) = (settings.connect_timeout, settings.answer_timeout);
+        Ok(Self { trusting: Arc::default(), trusting_nobody, connect_timeout, answer_timeout })
+    }
+
+    /// Reads the CA file (blocking): from then on this client and its clones trust what it holds, and the system's
+    /// authorities. One that does already stays as it is.
+    pub fn trust(&self, settings: &Settings) -> Result<(), ClientError> {
+        if self.trusting.get().is_some() {
+            return Ok(());
+        }
         let authorities = match &settings.ca_file {
             Some(file) => authorities(file)?,
             None => Vec::new(),
         };
-        let inner = match builder(settings).tls_certs_merge(authorities).build() {
-            Ok(inner) => inner,
+        match builder(settings).tls_certs_merge(authorities).build() {
+            Ok(trusting) => {
+                self.trusting.get_or_init(|| trusting);
+                Ok(())
+            }
             // A container without any certificate can still read plain http from its site's mirror; https will
             // say that nothing is trusted.
             Err(error) if settings.ca_file.is_none() => {
                 tracing::warn!(reason = innermost(&error), "no certificate authorities: https will fail");
-                builder(settings).tls_certs_only([]).build().map_err(|error| setup(&error))?
+                Ok(())
             }
-            Err(error) => return Err(setup(&error)),
-        };
-        let (connect_timeout, answer_timeout) = (settings.connect_timeout, settings.answer_timeout);
-        Ok(Self { inner, connect_timeout, answer_timeout })
+            Err(error) => Err(setup(&error)),
+        }
     }
 
     /// Asks and reads the whole answer.
@@ -163,7 +187,8 @@ impl Client {
         bounds: &Bounds,
         deadline: Instant,
     ) -> Result<reqwest::Response, Cause> {
-        let mut asking = self.inner.request(request.method.clone(), url.clone()).headers(headers.clone());
+        let inner = self.trusting.get().unwrap_or(&self.trusting_nobody);
+        let mut asking = inner.request(request.method.clone(), url.clone()).headers(headers.clone());
         let mut upload = Duration::ZERO;
         if let Some(body) = &request.body {
             upload = bounds.min_rate.time_for(body.len() as u64);

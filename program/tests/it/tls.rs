@@ -110,6 +110,25 @@ async fn k3_a_bundle_of_two_authorities_trusts_sites_of_both() {
     }
 }
 
+#[tokio::test]
+async fn k3_who_trusts_nobody_yet_trusts_what_the_file_holds_once_it_is_read_and_so_do_its_clones() {
+    let own = authority();
+    let (site, file) =
+        (site(&own, answer("200 OK", "", "trusted"), None).await, NamedTempFile::new().unwrap());
+    let settings = Settings { ca_file: Some(file.path().to_owned()), ..Settings::new("windlass-test/1") };
+    let client = Client::trusting_nobody(&settings).unwrap();
+    let clone = client.clone();
+    let get = async || {
+        let request = Request::get(format!("https://{}/", site.address));
+        clone.fetch(request, Bounds::new(1_000, Duration::from_secs(20))).await
+    };
+    client.trust(&settings).unwrap_err();
+    assert!(matches!(get().await.unwrap_err().cause, Cause::Tls(_)));
+    std::fs::write(file.path(), own.pem()).unwrap();
+    client.trust(&settings).unwrap();
+    assert_eq!(&get().await.unwrap().body[..], b"trusted");
+}
+
 /// Writes a certificate of this authority and its key.
 fn write_pair(files: &TlsFiles, authority: &Authority, what: &str) {
     let key = KeyPair::generate().unwrap();
