@@ -41,11 +41,25 @@ impl From<BadCredential> for BadOrigins {
 impl OriginArgs {
     /// The origins that the settings name; reads the token files (blocking, at the start of a program).
     pub fn origins(&self, client: Client) -> Result<Origins, BadOrigins> {
-        let list = self.origin.iter().map(|text| Origin::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let mut credentials = Credentials::default();
-        for text in &self.origin_token_file {
-            credentials.bind(text)?;
+        let (origins, wrong) = self.usable(client);
+        wrong.into_iter().next().map_or(Ok(origins), Err)
+    }
+
+    /// As many of them as can be used, and what is wrong with the others: for a program that must go on. A host whose
+    /// token cannot be read is asked nothing without it; its file is read again each time.
+    pub fn usable(&self, client: Client) -> (Origins, Vec<BadOrigins>) {
+        let (mut list, mut credentials, mut wrong) = (Vec::new(), Credentials::default(), Vec::new());
+        for text in &self.origin {
+            match Origin::parse(text) {
+                Ok(origin) => list.push(origin),
+                Err(why) => wrong.push(why.into()),
+            }
         }
-        Ok(Origins::new(list, client).with(credentials, Patience::default()))
+        for text in &self.origin_token_file {
+            if let Err(why) = credentials.bind(text) {
+                wrong.push(why.into());
+            }
+        }
+        (Origins::new(list, client).with(credentials, Patience::default()), wrong)
     }
 }

@@ -36,7 +36,8 @@ pub enum BadCredential {
 
 impl Credentials {
     /// Binds a token by `HOST=FILE`. It goes to that host over https only; over plain http, where everybody on the way
-    /// reads it, only within this machine. The file is read now, and anew after the host refused the token.
+    /// reads it, only within this machine. The file is read now, and anew after the host refused the token, or where it
+    /// could not be read: the host is bound to it all the same.
     pub fn bind(&mut self, text: &str) -> Result<(), BadCredential> {
         let form = || BadCredential::Form(text.to_owned());
         let (host, file) = text.split_once('=').ok_or_else(form)?;
@@ -44,12 +45,12 @@ impl Credentials {
         if file.is_empty() || authority.host().is_empty() || host.contains('@') {
             return Err(form());
         }
-        let token = settings::read_secret(Path::new(file)).map(Secret::new)?;
+        let token = settings::read_secret(Path::new(file)).map(Secret::new);
         let name = authority.host().to_ascii_lowercase();
         let secure = !within_this_machine(&name);
         let mut bind = |secure, default| {
             let port = authority.port_u16().unwrap_or(default);
-            let held = Mutex::new(Some(token.clone()));
+            let held = Mutex::new(token.as_ref().ok().cloned());
             self.by_place
                 .insert(Authority { secure, host: name.clone(), port }, Token { file: file.into(), held });
         };
@@ -57,10 +58,11 @@ impl Credentials {
         if !secure {
             bind(false, 80);
         }
+        token?;
         Ok(())
     }
 
-    /// The token for a place, if there is one. Reads its file when the last one was refused: blocking, and small.
+    /// The token for a place, if there is one. Reads its file when there was none, or it was refused: blocking, and small.
     pub(crate) fn token(&self, place: &Authority) -> Result<Option<Secret>, settings::SecretError> {
         let Some(token) = self.by_place.get(place) else { return Ok(None) };
         let mut held = token.held.lock().unwrap_or_else(PoisonError::into_inner);

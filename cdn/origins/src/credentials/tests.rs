@@ -34,6 +34,20 @@ fn a_token_never_leaves_the_machine_in_the_clear() {
     check("localhost:8080", "http://localhost:8080", true);
 }
 
+/// A request without it would be refused, or answered with what everybody may see.
+#[test]
+fn a_token_that_cannot_be_read_yet_is_missed_and_taken_up_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let mut credentials = Credentials::default();
+    credentials.bind(&format!("cdn.example.com={}", file.display())).unwrap_err();
+    let origin = Origin::parse("https://cdn.example.com").unwrap();
+    let Place::Web { authority, .. } = origin.place() else { panic!("a folder") };
+    credentials.token(authority).unwrap_err();
+    std::fs::write(&file, "hunter2").unwrap();
+    assert_eq!(credentials.token(authority).unwrap().unwrap().expose(), "hunter2");
+}
+
 #[test]
 fn a_binding_that_is_none_is_refused() {
     for text in ["", "host", "=/file", "host=", "user@host=/file", "host=/nowhere/at/all"] {
