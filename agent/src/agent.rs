@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
-use program::http::Client;
 use program::observe::{Observe, Readiness};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::USER_AGENT;
 use crate::api::Api;
 use crate::directory::Directory;
 use crate::inventory::Inventory;
-use crate::join;
+use crate::join::{self, Known};
 use crate::kubernetes::Kubernetes;
 use crate::meters;
+use crate::outside::Outside;
 use crate::poll::{Poller, Tools, Turn};
 use crate::ready::Ready;
 use crate::report::Reporter;
-use crate::settings::{RootArg, Settings, TargetArg};
+use crate::settings::{Settings, TargetArg};
 use crate::state::State;
 use crate::status::{Shared, Status};
 use crate::sync::{News, Parts, Syncer};
@@ -146,27 +145,20 @@ impl Agent {
         let opened = tokio::task::spawn_blocking(move || State::open(&folder, room)).await;
         let state = Arc::new(opened.context("open the state folder")??);
         let target = Arc::new(self.target().await?);
-        let client = Client::new(&settings.http.settings(USER_AGENT))?;
-        let origins = settings.origins.origins(client.clone())?;
-        let known = Box::pin(join::identity(settings, &state, &target, &client)).await?;
+        let (known, outside) = Box::pin(self.known(&state, &target)).await?;
         let (member, joined_now) = (known.member, known.joined_now);
         self.status.joined(&member.cluster);
         let start = cdn::Digest::of(&cdn::secret::random::<16>()).hex()[..16].to_owned();
-        let api = Api::new(client, &settings.api, known.credential, start);
-        let root_file = match &settings.root {
-            Some(RootArg::File(file)) => Some(file.clone()),
-            Some(RootArg::Digest(_)) | None => None,
-        };
+        let api = Api::new(outside.client(), &settings.api, known.credential, start);
         let (home, holder) = (member.home.clone(), member.holder());
         let (sender, news) = watch::channel(None);
         let status = Arc::clone(&self.status);
         let tools = Tools {
             api: api.clone(),
             member,
-            origins,
+            outside,
             named: known.origins,
             state: Arc::clone(&state),
-            root_file,
             status,
         };
         let poller = Poller::resume(tools, settings.poll_interval, sender).await?;
@@ -188,6 +180,18 @@ impl Agent {
             status: Arc::clone(&self.status),
         });
         Ok(Loops { poller, syncer, reporter, news, joined_now, folders })
+    }
+
+    /// Who this cluster is, and what its settings name.
+    async fn known(&self, state: &Arc<State>, target: &Target) -> anyhow::Result<(Known, Outside)> {
+        let settings = &self.settings;
+        if let Some(known) = join::known(settings, state).await? {
+            let outside = Outside::usable(settings, known.member.fleet)?;
+            return Ok((known, outside));
+        }
+        let outside = Outside::whole(settings)?;
+        let known = Box::pin(join::anew(settings, state, target, &outside.client())).await?;
+        Ok((known, outside))
     }
 
     async fn target(&self) -> anyhow::Result<Target> {

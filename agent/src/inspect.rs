@@ -6,10 +6,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use kube::config::Kubeconfig;
-use program::http::Client;
 
-use crate::USER_AGENT;
 use crate::join;
+use crate::outside::Outside;
 use crate::settings::{Settings, TargetArg};
 use crate::state;
 
@@ -17,13 +16,11 @@ impl Settings {
     /// Looks into what these settings name.
     pub fn inspect(&self) -> anyhow::Result<()> {
         program::install_crypto();
-        let client = Client::new(&self.http.settings(USER_AGENT))?;
-        self.origins.origins(client)?;
-        let root = join::operators_root(self)?;
+        Outside::whole(self)?;
         folder(&self.state).context("--state")?;
         if let Some(file) = self.join_token_file.as_ref().filter(|_| !state::has_identity(&self.state)) {
             let (_, fleet) = join::token(file)?;
-            join::check_root(root, fleet)?;
+            join::check_root(join::operators_root(self)?, fleet)?;
         }
         match (&self.target, &self.kubeconfig) {
             (TargetArg::Directory(target), _) => folder(target).context("--target"),

@@ -34,29 +34,31 @@ pub(crate) struct Known {
     pub joined_now: bool,
 }
 
-/// Who this cluster is: from disk, or by joining now. Where something is trusted, a lost identity ends no repair, and
-/// nobody joins over it unasked: the new cluster would be another one (law L1).
-pub(crate) async fn identity(
-    settings: &Settings,
-    state: &Arc<State>,
-    target: &Target,
-    client: &Client,
-) -> anyhow::Result<Known> {
-    let root = operators_root(settings)?;
+/// Who this cluster is by what is on disk; none where it is to join. Where something is trusted, a lost identity ends no
+/// repair, and nobody joins over it unasked: the new cluster would be another one (law L1).
+pub(crate) async fn known(settings: &Settings, state: &Arc<State>) -> anyhow::Result<Option<Known>> {
     let found = state.with(State::identity).await;
     if let Ok(Some(identity)) = found {
-        check_root(root, identity.fleet)?;
-        return Ok(Known::of(identity, false));
+        return Ok(Some(Known::of(identity, false)));
     }
     if let Some(member) = state.with(State::member).await {
-        check_root(root, member.fleet)?;
-        return Ok(Known { member, credential: None, origins: Vec::new(), joined_now: false });
+        return Ok(Some(Known { member, credential: None, origins: Vec::new(), joined_now: false }));
     }
     if let Err(error) = found {
         let may_join = settings.join_token_file.is_some();
         refuse(error, may_join)?;
     }
-    let identity = Box::pin(join(settings, root, state, target, client)).await?;
+    Ok(None)
+}
+
+/// Joins now.
+pub(crate) async fn anew(
+    settings: &Settings,
+    state: &Arc<State>,
+    target: &Target,
+    client: &Client,
+) -> anyhow::Result<Known> {
+    let identity = Box::pin(join(settings, state, target, client)).await?;
     let kept = identity.clone();
     state.with(move |state| state.keep_identity(&kept)).await.context("keep the new identity")?;
     Ok(Known::of(identity, true))
@@ -109,7 +111,6 @@ pub(crate) fn check_root(root: Option<Digest>, fleet: Digest) -> anyhow::Result<
 
 async fn join(
     settings: &Settings,
-    root: Option<Digest>,
     state: &Arc<State>,
     target: &Target,
     client: &Client,
@@ -122,7 +123,7 @@ async fn join(
         );
     };
     let (token, fleet) = token(file)?;
-    check_root(root, fleet)?;
+    check_root(operators_root(settings)?, fleet)?;
     let home = home(target).await;
     let key = key_for(&token, state).await?;
     let agent = USER_AGENT.to_owned();

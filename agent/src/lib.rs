@@ -1,9 +1,9 @@
 //! From desired to running, in one cluster.
 //!
 //! Three loops that never wait for each other: `poll` (network), `sync` (local), `report` (network). In reading order:
-//! `settings` (`inspect` looks into what they name), `join` and `identity`; `state` (what is believed, on disk); `poll` makes `wanted`; `sync` observes a
-//! `target`, asks the `plan` - pure, it holds every decision - and acts; `inventory` is what is ours; `status` is what
-//! we say of it.
+//! `settings`, `outside` (what they name; `inspect` looks into it), `join` and `identity`; `state` (what is believed, on
+//! disk); `poll` makes `wanted`; `sync` observes a `target`, asks the `plan` - pure, it holds every decision - and acts;
+//! `inventory` is what is ours; `status` is what we say of it.
 
 pub mod kubernetes;
 pub mod settings;
@@ -21,6 +21,7 @@ mod inventory;
 mod join;
 mod meters;
 mod outcome;
+mod outside;
 mod plan;
 mod poll;
 mod ready;

@@ -16,7 +16,6 @@ mod way;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ use crate::checked::Unusable;
 use crate::held::Held;
 use crate::identity::Member;
 use crate::meters::{self, PollResult};
+use crate::outside::Outside;
 use crate::state::{State, Trusted};
 use crate::status::Shared;
 use crate::wanted::{Loaded, Wanted};
@@ -48,11 +48,12 @@ use way::{Came, Way};
 pub(crate) struct Poller {
     api: Api,
     member: Member,
+    outside: Outside,
+    /// The site's own, then those of what is believed.
     origins: Origins,
     /// Origins that the api named at the join.
     named: Vec<String>,
     state: Arc<State>,
-    root_file: Option<PathBuf>,
     trust: Option<Trust>,
     /// When newer roots are asked for.
     roots_due: Instant,
@@ -82,14 +83,12 @@ pub(crate) struct Tools {
     pub api: Api,
     /// Which cluster this is.
     pub member: Member,
-    /// The site's own origins.
-    pub origins: Origins,
+    /// What the settings name.
+    pub outside: Outside,
     /// Origins that the api named at the join.
     pub named: Vec<String>,
     /// What is on disk.
     pub state: Arc<State>,
-    /// Root 1, where the operator gave a file.
-    pub root_file: Option<PathBuf>,
     /// Where it says how it gets on.
     pub status: Arc<Shared>,
 }
@@ -126,7 +125,7 @@ impl Poller {
         interval: Duration,
         news: watch::Sender<Option<Arc<Wanted>>>,
     ) -> Result<Self, Unusable> {
-        let Tools { api, member, origins, named, state, root_file, status } = tools;
+        let Tools { api, member, outside, named, state, status } = tools;
         let trusted = match state.with(State::trusted).await {
             Ok(trusted) => trusted,
             Err(error) if error.is_damaged() => {
@@ -147,10 +146,10 @@ impl Poller {
         let mut poller = Self {
             api,
             member,
-            origins,
+            origins: outside.origins(),
+            outside,
             named,
             state,
-            root_file,
             trust: None,
             roots_due: Instant::now(),
             trusted,
@@ -167,6 +166,7 @@ impl Poller {
             news,
             status,
         };
+        poller.look_outside().await;
         poller.look_for_credential().await;
         poller.take_up().await;
         Ok(poller)
@@ -244,6 +244,9 @@ impl Poller {
 
     /// Asks the api; the answer comes later.
     async fn ask(&mut self) {
+        if self.problems.settings.is_some() {
+            self.look_outside().await;
+        }
         self.look_for_credential().await;
         if !self.refresh_roots().await {
             let message = "root 1 cannot be had from any origin; give it with --root FILE, or an origin";
@@ -262,6 +265,12 @@ impl Poller {
         let payload = self.believed.as_ref().map(|(_, payload)| *payload).filter(|_| floor.is_some());
         let (api, seq) = (self.api.clone(), floor.map_or(0, |floor| floor.seq));
         self.way.ask(async move { api.poll(seq, payload).await });
+    }
+
+    /// Says what of that which the settings name cannot be used, until it can.
+    async fn look_outside(&mut self) {
+        let (outside, fleet) = (self.outside.clone(), self.member.fleet);
+        self.problems.settings = self.state.with(move |_| outside.take_up(fleet)).await;
     }
 
     /// Where the credential is lost, says so, until its file is put back.

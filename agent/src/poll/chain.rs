@@ -32,7 +32,7 @@ impl Poller {
     async fn begin(&mut self) -> bool {
         let fleet = self.member.fleet;
         let given =
-            self.root_file.as_ref().and_then(|file| files::read_bounded(file, Root::MAX_BYTES as u64).ok());
+            self.outside.root_file().and_then(|file| files::read_bounded(file, Root::MAX_BYTES as u64).ok());
         let mut first = given.and_then(|bytes| Some((Trust::begin(fleet, &bytes).ok()?, bytes)));
         if first.is_none() {
             let prove = |bytes: &[u8]| Trust::begin(fleet, bytes).map(|trust| (trust, bytes.to_vec()));

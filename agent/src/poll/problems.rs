@@ -17,6 +17,8 @@ use crate::status::Network;
 pub(super) struct Problems {
     /// From the last poll; the next good one clears it.
     pub(super) poll: Option<Held>,
+    /// Something that the settings name cannot be used.
+    pub(super) settings: Option<Held>,
     /// What is wrong with the poll, where it is no hold.
     pub(super) words: String,
     /// Since when every answer was older than what is believed.
@@ -66,8 +68,8 @@ impl Poller {
     }
 
     fn holds(&self) -> Vec<Held> {
-        let mut holds: Vec<Held> =
-            self.problems.poll.iter().chain(&self.problems.unwritable).cloned().collect();
+        let Problems { poll, settings, unwritable, .. } = &self.problems;
+        let mut holds: Vec<Held> = [poll, settings, unwritable].into_iter().flatten().cloned().collect();
         if let Some((snapshot, _)) = &self.believed
             && snapshot.desired().expires < Timestamp::now()
         {

@@ -10,6 +10,7 @@ mod home;
 mod identity;
 mod kubernetes;
 mod moving;
+mod outside;
 mod program_itself;
 mod shown;
 mod site;

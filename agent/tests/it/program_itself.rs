@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-use testbed::{Program, Ready};
+use testbed::{Process, Program, Ready};
 
 use crate::fleet::config;
 use crate::shown::page;
 use crate::site::Site;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_windlass-agent");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_windlass-agent");
 
 fn run(arguments: &[impl AsRef<OsStr>]) -> (i32, String) {
     let output = Command::new(BINARY).env_clear().args(arguments).output().unwrap();
@@ -49,17 +49,23 @@ async fn l13_the_log_names_what_drifted_and_stays_short() {
     assert_eq!((line.matches("ConfigMap").count(), line.contains(", and 2 more")), (10, true), "{line}");
 }
 
+/// The agent of a site, once it is ready, and the port that it is observed at.
+async fn start(site: &Site) -> (Process, u16) {
+    let port = testbed::free_port().unwrap();
+    let program = Program::new("windlass-agent", BINARY)
+        .args(site.arguments().iter().filter(|argument| !argument.starts_with("--observe-listen")))
+        .args([format!("--observe-listen=127.0.0.1:{port}")]);
+    let process = program.start(Ready::Http(format!("http://127.0.0.1:{port}/readyz"))).await.unwrap();
+    (process, port)
+}
+
 /// An alert on what never happened yet must find it at zero.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_is_there_from_the_start_though_nothing_is_to_do() {
     let mut site = Site::new().await;
     site.fleet.publish("web", &[config("a", "1")]);
     site.assign().await;
-    let port = testbed::free_port().unwrap();
-    let program = Program::new("windlass-agent", BINARY)
-        .args(site.arguments().iter().filter(|argument| !argument.starts_with("--observe-listen")))
-        .args([format!("--observe-listen=127.0.0.1:{port}")]);
-    let process = program.start(Ready::Http(format!("http://127.0.0.1:{port}/readyz"))).await.unwrap();
+    let (process, port) = start(&site).await;
     let (_, metrics) = page(port, "/metrics").await;
     for line in [
         "windlass_sync_passes_total{result=\"complete\"} ",

@@ -21,7 +21,7 @@ pub(crate) async fn page(port: u16, path: &str) -> (u16, String) {
 }
 
 /// Looks until a part of `/readyz`, which stays at 200, says why it does not wholly work - or, with "", that it does.
-async fn until_why(port: u16, name: &str, says: &str) {
+pub(crate) async fn until_why(port: u16, name: &str, says: &str) {
     for _ in 0..600 {
         let (status, body) = page(port, "/readyz").await;
         let body: Value = serde_json::from_str(&body).unwrap();

@@ -154,6 +154,8 @@ reasons! {
     Unassigned, Lasting => "Remove the service properly, or assign it again; it is kept but no longer repaired.",
     /// A workload has not become healthy in time.
     Stalled, Lasting => "Look at the object's events and conditions.",
+    /// Something that the agent's settings name cannot be read or used.
+    SettingsUnusable, Lasting => "Put right what the message names: a file is taken up again without a restart, and what runs goes on and is repaired meanwhile.",
     /// The state folder, or the copy of the inventory in the target, cannot be written.
     StateUnwritable, Lasting => "Make it writable: the agent's state folder (space, rights), or its inventory in the target, as the message says; repair of what runs goes on from memory.",
 }
