@@ -324,6 +324,7 @@ impl Poller {
                     Some(way) => format!("{error}: {way}"),
                     None => error.to_string(),
                 };
+                self.problems.refused(&error);
                 self.pace.failed(error.wait());
             }
         }

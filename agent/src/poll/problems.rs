@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Poller;
+use crate::api::ApiError;
 use crate::held::Held;
 use crate::status::Network;
 
@@ -39,6 +40,16 @@ impl Problems {
     pub(super) fn not_older(&mut self) {
         self.older = None;
         self.words.clear();
+    }
+
+    /// The api tells this cluster nothing until a person has looked: its own holds, in its own words.
+    pub(super) fn refused(&mut self, error: &ApiError) {
+        let reason = match error.code() {
+            Some("duplicate_identity") => HoldReason::DuplicateIdentity,
+            Some("agent_ahead") => HoldReason::AgentAhead,
+            Some(_) | None => return,
+        };
+        self.poll = Some(Held::cluster(reason, error.to_string()));
     }
 
     /// What is said of answers that have all been older for long: somebody rolls the fleet back.

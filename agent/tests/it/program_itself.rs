@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
+use axum::http::StatusCode;
 use testbed::{Process, Program, Ready};
 
 use crate::fleet::config;
-use crate::shown::page;
+use crate::shown::{page, until_why};
 use crate::site::Site;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_windlass-agent");
@@ -57,6 +58,28 @@ async fn start(site: &Site) -> (Process, u16) {
         .args([format!("--observe-listen=127.0.0.1:{port}")]);
     let process = program.start(Ready::Http(format!("http://127.0.0.1:{port}/readyz"))).await.unwrap();
     (process, port)
+}
+
+/// The api tells this cluster nothing until a person has looked: an alert at the site must find it too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l13_what_the_api_holds_against_a_cluster_is_a_hold_at_its_site_until_it_answers_again() {
+    let mut site = Site::new().await;
+    site.fleet.publish("web", &[config("a", "1")]);
+    site.assign().await;
+    let (process, port) = start(&site).await;
+    for (code, reason) in [("duplicate_identity", "DuplicateIdentity"), ("agent_ahead", "AgentAhead")] {
+        let gauge = |held: u8| format!("windlass_holds{{reason=\"{reason}\"}} {held}");
+        let body = format!(r#"{{"code": "{code}", "title": "conflict", "detail": "look", "status": 409}}"#);
+        site.wire.far().broken = Some((StatusCode::CONFLICT, body));
+        until_why(port, "network", &format!("{reason}: ")).await;
+        let (_, metrics) = page(port, "/metrics").await;
+        assert!(metrics.contains(&gauge(1)), "{metrics}");
+        site.wire.far().broken = None;
+        until_why(port, "network", "").await;
+        let (_, metrics) = page(port, "/metrics").await;
+        assert!(metrics.contains(&gauge(0)), "{metrics}");
+    }
+    drop(process);
 }
 
 /// An alert on what never happened yet must find it at zero.

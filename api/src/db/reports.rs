@@ -1,7 +1,7 @@
 //! Reports: a cluster's last one, and what lists and counts show of it.
 
 use cdn::ClusterId;
-use cdn::document::{Health, Report, Sync};
+use cdn::document::{Health, Hold, HoldReason, Report, Sync};
 use sqlx::AssertSqlSafe;
 
 use super::{BATCH, Conn, Result, int, nat, rows, to_json, word};
@@ -25,7 +25,7 @@ pub(crate) async fn put(
         .bind(word(&sync_of(report)))
         .bind(word(&health_of(report)))
         .bind(int(report.services.len() as u64)?)
-        .bind(int(report.holds.len() as u64)?)
+        .bind(int(holds(report).count() as u64)?)
         .bind(&report.agent)
         .execute(&mut *conn)
         .await?;
@@ -70,7 +70,7 @@ async fn put_running(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> R
 async fn put_holds(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> Result<()> {
     let sql = "delete from holds where cluster = $1 and place >= 0";
     sqlx::query(sql).bind(cluster.as_str()).execute(&mut *conn).await?;
-    let places: Vec<_> = (0_i64..).zip(&report.holds).collect();
+    let places: Vec<_> = (0_i64..).zip(holds(report)).collect();
     for part in places.chunks(BATCH) {
         let list = rows(part.len(), 6);
         let sql = format!("insert into holds (cluster, place, digest, reason, service, hold) values {list}");
@@ -89,6 +89,14 @@ async fn put_holds(conn: &mut Conn, cluster: &ClusterId, report: &Report) -> Res
     Ok(())
 }
 
+/// What a report adds to what the api holds itself: an agent that is told why it gets nothing says it back, and goes on
+/// saying it until it has polled after a person's word.
+fn holds(report: &Report) -> impl Iterator<Item = &Hold> {
+    let is_ours =
+        |hold: &&Hold| matches!(hold.reason, HoldReason::DuplicateIdentity | HoldReason::AgentAhead);
+    report.holds.iter().filter(move |hold| !is_ours(hold))
+}
+
 /// The worst of all services; a hold makes it held.
 fn sync_of(report: &Report) -> Sync {
     let rank = |sync| match sync {
@@ -98,7 +106,7 @@ fn sync_of(report: &Report) -> Sync {
         Sync::Held => 3,
     };
     let services = report.services.iter().map(|service| service.sync);
-    let held = (!report.holds.is_empty()).then_some(Sync::Held);
+    let held = holds(report).next().map(|_| Sync::Held);
     services.chain(held).max_by_key(|sync| rank(*sync)).unwrap_or(Sync::Synced)
 }
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::fleet::{Copied, Fleet, hold};
+use crate::fleet::{Copied, Fleet, hold, start_time};
 
 on_both! {
     async fn d9_two_agents_with_one_identity_are_told_nothing_until_a_person_has_chosen(fleet) {
@@ -194,9 +194,12 @@ async fn holds(fleet: &Fleet, reason: &str) -> Value {
     fleet.get(&format!("/v1/holds?reason={reason}")).await.ok()["items"].clone()
 }
 
-/// Holds of the api's own are listed and counted beside those of reports, and stay when the agent reports.
+/// Holds of the api's own are listed and counted beside those of reports, and stay when the agent reports: once, also
+/// where the agent says back what it was told.
 async fn is_held(fleet: &Fleet, agent: &mut Agent, reason: &str) {
-    agent.reports(fleet, &[], vec![hold(Digest::of(b"another"))]).await;
+    let another = hold(Digest::of(b"another"));
+    let told = serde_json::from_value(json!({"reason": reason, "message": "told", "since": start_time()}));
+    agent.reports(fleet, &[], vec![told.unwrap(), another]).await;
     let held = holds(fleet, reason).await;
     assert_eq!(held.as_array().map(Vec::len), Some(1), "{held}");
     assert!(held[0]["next"].as_str().unwrap().contains("windlass recover"), "{held}");
