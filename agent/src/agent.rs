@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use program::observe::{Observe, Readiness};
+use program::progress;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +135,8 @@ impl Agent {
         let kept = target.load_inventory().await?;
         let inventory = kept.as_ref().map(Inventory::from_shards).transpose()?.unwrap_or_default();
         if !inventory.is_empty() {
-            bail!("{} objects in the target are still ours: remove their services first", inventory.len());
+            let ours = progress::count(inventory.len() as u64, "object");
+            bail!("the target still holds {ours} of ours: remove their services first");
         }
         Ok(target.remove_inventory().await?)
     }

@@ -5,6 +5,7 @@ mod unwanted;
 use cdn::document::{HoldReason, RemovalMode};
 use cdn::limits::TEXT_CHARS;
 use cdn::{Digest, ObjectId, ServiceName};
+use program::progress;
 
 use self::unwanted::{Unseen, Unwanted, Verdict, unseen};
 use super::claim::{self, Claims};
@@ -57,7 +58,7 @@ fn leave(input: &Input<'_>, service: &ServiceName, owned: &Owned, plan: &mut Pla
             return Some(Leave::Removed(*mode));
         }
         if !owned.entries.is_empty() {
-            let message = format!("not in the set any more; its {} objects are kept", owned.entries.len());
+            let message = format!("not in the set any more; it keeps its {}", objects(owned.entries.len()));
             plan.held.push(Held::service(HoldReason::Unassigned, service, message));
         }
         // What another service has taken over by now is not this one's any more, in any case.
@@ -136,7 +137,7 @@ impl<'a> Going<'a> {
         }
         if !input.rails.abilities.deletes {
             let count = self.open.len() + self.protected.len() + self.doubtful.len();
-            let message = format!("{count} objects should go, and this target ignores a removal");
+            let message = format!("{} should go, and this target ignores a removal", objects(count));
             plan.held.push(Held::service(HoldReason::PruneUnsupported, self.service, message));
             return;
         }
@@ -209,15 +210,14 @@ impl<'a> Going<'a> {
     fn over_budget_by(&self, input: &Input<'_>) -> String {
         let owned = input.inventory.services[self.service].entries.len();
         let (now, later) = (self.open.len(), self.unwanted - self.open.len());
-        let later =
-            if later > 0 { format!(", and {later} more are no longer wanted") } else { String::new() };
-        with_names(&format!("{now} of {owned} objects would be deleted"), &self.open, &later)
+        let later = if later > 0 { format!(", and {later} more no longer wanted") } else { String::new() };
+        with_names(&format!("{now} of {} would be deleted", objects(owned)), &self.open, &later)
     }
 
     /// Whether anything of the service may go now, whatever a person says.
     fn gate(&self, input: &Input<'_>) -> Gate {
         let shut = |reason, why: &str| {
-            let message = format!("{} objects should go, {why}", self.all());
+            let message = format!("{} should go, {why}", objects(self.all()));
             Gate::Shut(Box::new(Held::service(reason, self.service, message)))
         };
         if !input.rails.may_delete {
@@ -243,6 +243,10 @@ enum Gate {
     /// Not yet, and nothing is wrong.
     NotYet,
     Shut(Box<Held>),
+}
+
+fn objects(count: usize) -> String {
+    progress::count(count as u64, "object")
 }
 
 fn ids(prunes: &[Prune]) -> Vec<ObjectId> {

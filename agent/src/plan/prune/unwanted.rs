@@ -3,7 +3,7 @@
 use cdn::document::{HoldReason, RemovalMode};
 use cdn::{ObjectId, ServiceName};
 
-use super::Leave;
+use super::{Leave, objects};
 use crate::held::Held;
 use crate::inventory::Entry;
 use crate::plan::claim::{self, Claims};
@@ -119,7 +119,10 @@ impl Unwanted<'_> {
                 if others == 0 {
                     return None;
                 }
-                held(HoldReason::InUse, format!("{others} objects of kind {kind} would be deleted with it"))
+                held(
+                    HoldReason::InUse,
+                    format!("{} of kind {kind} would be deleted with it", objects(others)),
+                )
             }
         }
     }

@@ -119,7 +119,7 @@ async fn f17_a_definition_stays_while_somebody_else_uses_its_kind() -> Result<()
     let status = bench.assign().await;
     assert_eq!(reasons(&status), [HoldReason::InUse]);
     let message = &status.holds()[0].message;
-    assert!(message.starts_with("1 objects of kind Berth"), "{message}");
+    assert!(message.starts_with("1 object of kind Berth"), "{message}");
     assert_eq!(bench.field(&bench.of_berths(), "ours", ".metadata.name").await, "", "the service's own goes");
     assert_eq!(bench.field(&bench.of_berths(), "theirs", ".spec.length").await, "300");
     bench.kubectl(&["delete", &bench.of_berths(), "theirs"]).await?;
