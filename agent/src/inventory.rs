@@ -41,10 +41,9 @@ pub(crate) struct Owned {
 pub(crate) struct Entry {
     /// The API version that it was applied in.
     pub version: String,
-    /// Its UID; none before its first apply was confirmed. Empty, which is no object's, where it was only found by its
-    /// mark after the inventory was lost: nobody knows that it is what was applied, so it goes only with a yes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<String>,
+    /// Its UID, as far as it is known.
+    #[serde(default, skip_serializing_if = "Uid::is_unconfirmed")]
+    pub uid: Uid,
     /// The digest of what was applied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Digest>,
@@ -64,6 +63,47 @@ pub(crate) struct Entry {
     /// adopted, is the same Job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<Digest>,
+}
+
+/// What is known of the UID of an object of ours. Kept as a text: none, an empty one - which is no object's -, or the UID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<String>", into = "Option<String>")]
+pub(crate) enum Uid {
+    /// Its first apply was not confirmed: it may be there, or not.
+    #[default]
+    Unconfirmed,
+    /// It was only found by its mark, after the inventory was lost: nobody knows that it is what was applied, so it goes
+    /// only with a yes.
+    FoundByMark,
+    /// It was applied, and had this one.
+    Applied(String),
+}
+
+impl Uid {
+    /// Whether nobody has seen it yet.
+    pub(crate) fn is_unconfirmed(&self) -> bool {
+        *self == Self::Unconfirmed
+    }
+}
+
+impl From<Option<String>> for Uid {
+    fn from(kept: Option<String>) -> Self {
+        match kept {
+            None => Self::Unconfirmed,
+            Some(uid) if uid.is_empty() => Self::FoundByMark,
+            Some(uid) => Self::Applied(uid),
+        }
+    }
+}
+
+impl From<Uid> for Option<String> {
+    fn from(uid: Uid) -> Self {
+        match uid {
+            Uid::Unconfirmed => None,
+            Uid::FoundByMark => Some(String::new()),
+            Uid::Applied(uid) => Some(uid),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
@@ -112,7 +152,7 @@ impl Inventory {
 
     /// Takes in an object that carries our mark and is in no inventory (FAULTS F22).
     pub(crate) fn find(&mut self, service: &ServiceName, address: &Address) {
-        let entry = Entry { version: address.version.clone(), uid: Some(String::new()), ..Entry::default() };
+        let entry = Entry { version: address.version.clone(), uid: Uid::FoundByMark, ..Entry::default() };
         self.record(service, &address.id, entry);
     }
 

@@ -153,6 +153,7 @@ fn pieces((service, owned): (&ServiceName, &Owned)) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Uid;
     use crate::target::Address;
 
     fn inventory(objects: usize) -> Inventory {
@@ -166,7 +167,7 @@ mod tests {
                 name: format!("settings-{n}"),
             };
             inventory.expect(&service, &Address { id: id.clone(), version: "v1".into() });
-            let entry = Entry { uid: Some("u".repeat(36)), version: "v1".into(), ..Entry::default() };
+            let entry = Entry { uid: Uid::Applied("u".repeat(36)), version: "v1".into(), ..Entry::default() };
             inventory.record(&service, &id, entry);
         }
         inventory.complete(&"default/empty".parse().unwrap(), Digest::of(b"r"), Digest::of(b"t"));
@@ -178,6 +179,19 @@ mod tests {
         let inventory = inventory(3);
         assert_eq!(Inventory::from_shards(&inventory.to_shards()).unwrap(), inventory);
         assert_eq!(Inventory::from_bytes(&inventory.to_bytes()).unwrap(), inventory);
+    }
+
+    /// As agents have kept it from the first version on.
+    #[test]
+    fn what_was_kept_before_reads_and_is_written_as_it_was() {
+        let shard = br#"[{"entries":[{"group":"","kind":"ConfigMap","name":"a","namespace":"web","version":"v1"},{"group":"","kind":"ConfigMap","name":"b","namespace":"web","uid":"","version":"v1"},{"group":"","kind":"ConfigMap","name":"c","namespace":"web","uid":"u-1","version":"v1"}],"service":"default/web"}]"#;
+        let digest = Digest::of(shard);
+        let index = format!(r#"{{"format":"inventory.v0","number":7,"shards":["{digest}"]}}"#);
+        let kept = Sharded { index: index.into_bytes(), shards: [(digest, shard.to_vec())].into() };
+        let inventory = Inventory::from_shards(&kept).unwrap();
+        let uids: Vec<Uid> = inventory.entries().map(|(_, _, entry)| entry.uid.clone()).collect();
+        assert_eq!(uids, [Uid::Unconfirmed, Uid::FoundByMark, Uid::Applied("u-1".to_owned())]);
+        assert_eq!(inventory.to_shards(), kept);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn claims(input: &Input<'_>) -> Claims {
 
 fn rank(input: &Input<'_>, service: &ServiceName, id: &ObjectId) -> u8 {
     let owns = owner(input, id) == Some(service);
-    let had = input.inventory.entry(service, id).is_some_and(|entry| entry.uid.is_some());
+    let had = input.inventory.entry(service, id).is_some_and(|entry| !entry.uid.is_unconfirmed());
     2 * u8::from(owns) + u8::from(had)
 }
 

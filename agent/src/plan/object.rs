@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::claim::Claims;
 use super::{Apply, Cause, Common, Input, Plan, Standing, Wish, phase, scale};
 use crate::held::Held;
-use crate::inventory::Entry;
+use crate::inventory::{Entry, Uid};
 use crate::target::{ADOPTED, Address, Finish, Live, OWNER, OwnerMark, Prepared, Seen};
 
 /// Plans the objects of one service.
@@ -135,7 +135,7 @@ impl<'a> One<'a> {
         let entry = self.known()?;
         // A Job with a time to live may have run and gone between two looks.
         let cleans_up = || self.wish.object.value().pointer("/spec/ttlSecondsAfterFinished").is_some();
-        let unseen = || (entry.uid.is_some() && cleans_up()).then_some(Finish::Unseen);
+        let unseen = || (!entry.uid.is_unconfirmed() && cleans_up()).then_some(Finish::Unseen);
         entry.finished.or_else(unseen)
     }
 
@@ -171,7 +171,7 @@ impl<'a> One<'a> {
             let ended = Entry { finished: Some(finish), ..known.clone() };
             return Decision::Leave((self.entry() != Some(&ended)).then_some(ended));
         }
-        let was_there = self.entry().is_some_and(|entry| entry.uid.is_some());
+        let was_there = self.entry().is_some_and(|entry| !entry.uid.is_unconfirmed());
         let cause = if was_there { Cause::Drift } else { Cause::Create };
         self.apply(self.prepare(None, BTreeSet::new()), cause)
     }
@@ -215,8 +215,11 @@ impl<'a> One<'a> {
 
     /// Whether this is the very object that we applied.
     fn is_the_one(&self, live: &Live) -> bool {
-        let uid = self.entry().and_then(|entry| entry.uid.as_deref());
-        uid == Some(live.uid.as_str()) || (uid.is_some() && self.input.rails.abilities.edits_change_uid)
+        match self.entry().map(|entry| &entry.uid) {
+            None | Some(Uid::Unconfirmed) => false,
+            Some(Uid::Applied(uid)) if *uid == live.uid => true,
+            Some(Uid::FoundByMark | Uid::Applied(_)) => self.input.rails.abilities.edits_change_uid,
+        }
     }
 
     /// A former name gives its objects up; so does a service of the same project that no longer declares the object

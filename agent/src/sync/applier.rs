@@ -11,7 +11,7 @@ use futures::stream;
 
 use super::{Bounds, News};
 use crate::held::Held;
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Entry, Inventory, Uid};
 use crate::meters;
 use crate::outcome::Counts;
 use crate::plan::{Apply, Cause, How, Prune};
@@ -235,7 +235,7 @@ fn applied(inventory: &mut Inventory, done: &mut Done, apply: &Apply, result: Re
     }
     done.health_of(service, live.health);
     let entry = Entry {
-        uid: Some(live.uid),
+        uid: Uid::Applied(live.uid),
         content: Some(live.content),
         finished: live.finished,
         ..apply.entry.clone()

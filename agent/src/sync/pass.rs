@@ -175,7 +175,8 @@ impl Syncer {
             let (service, id) = (&apply.prepared.service, &apply.address.id);
             self.books.inventory.expect(service, &apply.address);
             // Also what a pass expected that ended before it was written down; what was made once is repaired from memory.
-            let is_made = self.books.inventory.entry(service, id).is_some_and(|entry| entry.uid.is_some());
+            let entry = self.books.inventory.entry(service, id);
+            let is_made = entry.is_some_and(|entry| !entry.uid.is_unconfirmed());
             if !is_made && !self.books.is_noted(service, id) {
                 new.push((service.clone(), id.clone()));
             }

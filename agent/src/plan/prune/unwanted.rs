@@ -5,7 +5,7 @@ use cdn::{ObjectId, ServiceName};
 
 use super::{Leave, objects};
 use crate::held::Held;
-use crate::inventory::Entry;
+use crate::inventory::{Entry, Uid};
 use crate::plan::claim::{self, Claims};
 use crate::plan::{How, Input, Prune, phase};
 use crate::target::{Address, KindRef, Live, Seen, Served, Uses};
@@ -88,17 +88,23 @@ impl Unwanted<'_> {
         };
         match &entry.uid {
             // Applied by a pass that ended before it could write the UID down; now it is known, the next pass decides.
-            None => {
+            Uid::Unconfirmed => {
                 let adopted = entry.adopted || live.adopted;
-                Verdict::Note(Box::new(Entry { uid: Some(uid), adopted, ..entry.clone() }))
+                Verdict::Note(Box::new(Entry { uid: Uid::Applied(uid), adopted, ..entry.clone() }))
             }
-            Some(_) if entry.adopted || live.adopted || entry.keep => Verdict::Release(prune(How::Release)),
-            Some(_) if leave == Leave::Removed(RemovalMode::Orphan) => Verdict::Release(prune(How::Release)),
-            Some(known) if *known == uid => match self.used() {
+            Uid::FoundByMark | Uid::Applied(_)
+                if entry.adopted
+                    || live.adopted
+                    || entry.keep
+                    || leave == Leave::Removed(RemovalMode::Orphan) =>
+            {
+                Verdict::Release(prune(How::Release))
+            }
+            Uid::Applied(known) if *known == uid => match self.used() {
                 Some(held) => Verdict::Hold(Box::new(held)),
                 None => Verdict::Delete(prune(How::Delete)),
             },
-            Some(_) => Verdict::Confirm(prune(How::Delete)),
+            Uid::FoundByMark | Uid::Applied(_) => Verdict::Confirm(prune(How::Delete)),
         }
     }
 

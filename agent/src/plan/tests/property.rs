@@ -8,7 +8,7 @@ use cdn::{Digest, ObjectId};
 use proptest::prelude::*;
 
 use super::{World, config, id};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Uid};
 use crate::plan::How;
 use crate::target::Served;
 
@@ -104,7 +104,7 @@ fn happen(world: &mut World, event: &Event) {
         Event::Delete(service, object) => drop(world.there.remove(&live(service, object))),
         Event::LoseUids => {
             let entries = world.inventory.services.values_mut().flat_map(|owned| owned.entries.values_mut());
-            entries.for_each(|entry| entry.uid = None);
+            entries.for_each(|entry| entry.uid = Uid::Unconfirmed);
         }
         Event::LoseInventory => world.inventory = Inventory::default(),
         Event::KindUnknown(unknown) => {
@@ -123,7 +123,7 @@ fn pass(world: &mut World, steps: usize) {
     for prune in plan.prunes.iter().filter(|prune| prune.how == How::Delete) {
         let entry = world.inventory.entry(&prune.service, &prune.address.id).expect("in the inventory");
         let live = &world.there[&prune.address.id];
-        assert_eq!(entry.uid.as_ref(), Some(&live.uid), "with the UID that was applied");
+        assert_eq!(entry.uid, Uid::Applied(live.uid.clone()), "with the UID that was applied");
         let owner = live.owner.as_ref().and_then(|mark| mark.owner_of(&prune.address.id, world.wanted.fleet));
         assert_eq!(owner, Some(&prune.service), "and with our mark");
         assert!(!entry.adopted && !live.adopted);

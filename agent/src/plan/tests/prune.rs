@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::world::{named, reasons};
 use super::{World, config, id, object};
+use crate::inventory::Uid;
 use crate::plan::How;
 use crate::target::{Served, Uses};
 
@@ -101,7 +102,7 @@ fn mostly_lost() -> World {
             2 => world.there.get_mut(&key).unwrap().deleting = true,
             _ => {
                 let mut entry = world.inventory.entry(&named("web"), &key).unwrap().clone();
-                entry.uid = None;
+                entry.uid = Uid::Unconfirmed;
                 world.inventory.record(&named("web"), &key, entry);
             }
         }
@@ -286,7 +287,7 @@ fn f21_an_object_whose_uid_was_never_written_down_is_noted_first_and_pruned_then
     world.settle();
     let key = id("web", "c002");
     let mut entry = world.inventory.entry(&named("web"), &key).unwrap().clone();
-    entry.uid = None;
+    entry.uid = Uid::Unconfirmed;
     world.inventory.record(&named("web"), &key, entry);
     world.set("web", many(2));
     let plan = world.plan();

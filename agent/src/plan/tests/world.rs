@@ -9,7 +9,7 @@ use cdn::{Bundle, ClusterId, Digest, Object, ObjectId, ServiceName};
 use serde_json::{Value, json};
 
 use crate::held::Held;
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Entry, Inventory, Uid};
 use crate::plan::{self, How, Input, Plan, Rails};
 use crate::target::{ADOPTED, KindRef, Live, OWNER, OwnerMark, Prepared, Seen, Served, Uses};
 use crate::wanted::{Loaded, Wanted, WantedService};
@@ -187,7 +187,8 @@ impl World {
         }
         for apply in &plan.applies {
             let live = self.make(&apply.prepared);
-            let entry = Entry { uid: Some(live.uid), content: Some(live.content), ..apply.entry.clone() };
+            let entry =
+                Entry { uid: Uid::Applied(live.uid), content: Some(live.content), ..apply.entry.clone() };
             self.inventory.record(&apply.prepared.service, &apply.address.id, entry);
         }
         for prune in &plan.prunes {
