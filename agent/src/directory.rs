@@ -20,7 +20,9 @@ use cdn::{Digest, ObjectId, ServiceName};
 use program::files::{self, Lock, LockError};
 
 use crate::disk::Disk;
-use crate::target::{Address, Applied, Deleted, KindRef, Marked, Prepared, Refusal, Seen, Served, Sharded};
+use crate::target::{
+    Address, Applied, Deleted, KindRef, Marked, NotLoaded, Prepared, Refusal, Seen, Served, Sharded,
+};
 
 /// A folder of manifests, which nobody else has while it is open.
 #[derive(Debug)]
@@ -134,7 +136,7 @@ impl Directory {
         self.with(move |folder| file::release(folder, &id, &uid)).await
     }
 
-    pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, Refusal> {
+    pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, NotLoaded> {
         self.with(kept::load).await
     }
 

@@ -35,8 +35,8 @@ use cdn::{Digest, ObjectId, ServiceName};
 use tokio::sync::Mutex;
 
 use crate::target::{
-    Address, Applied, Claim, Deleted, KindRef, KubernetesSettings, Marked, Prepared, Refusal, Seen, Served,
-    Sharded, Uses,
+    Address, Applied, Claim, Deleted, KindRef, KubernetesSettings, Marked, NotLoaded, Prepared, Refusal,
+    Seen, Served, Sharded, Uses,
 };
 use api::{ApiServer, Ask};
 use glances::Glances;
@@ -176,7 +176,7 @@ impl Kubernetes {
         Ok(())
     }
 
-    pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, Refusal> {
+    pub(crate) async fn load_inventory(&self) -> Result<Option<Sharded>, NotLoaded> {
         self.store().load().await
     }
 

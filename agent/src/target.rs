@@ -86,6 +86,17 @@ pub struct Refusal {
     pub retry: bool,
 }
 
+/// Why an inventory that may be there is not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotLoaded {
+    /// What is there is not whole: it is no inventory, and to ask again would make it no better.
+    #[error("{0}")]
+    Damaged(String),
+    /// It cannot be read.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
 /// One object, ready to be applied: namespace filled in, owner mark in its annotations, unwanted fields left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
@@ -205,9 +216,8 @@ impl Target {
         each!(self, target => target.release(address, uid, service))
     }
 
-    /// The inventory that the target holds. `None` is proved: none was ever saved here. One that is there but cannot
-    /// be read whole is a refusal.
-    pub async fn load_inventory(&self) -> Result<Option<Sharded>, Refusal> {
+    /// The inventory that the target holds. `None` is proved: none was ever saved here.
+    pub async fn load_inventory(&self) -> Result<Option<Sharded>, NotLoaded> {
         each!(self, target => target.load_inventory())
     }
 

@@ -10,7 +10,7 @@ use program::files;
 
 use super::failed;
 use crate::checked;
-use crate::target::{Refusal, Sharded};
+use crate::target::{NotLoaded, Refusal, Sharded};
 
 /// Where it lies.
 pub(super) const FOLDER: &str = ".windlass";
@@ -38,11 +38,11 @@ pub(super) fn home(folder: &Path) -> Result<String, Refusal> {
     }
 }
 
-pub(super) fn load(folder: &Path) -> Result<Option<Sharded>, Refusal> {
+pub(super) fn load(folder: &Path) -> Result<Option<Sharded>, NotLoaded> {
     let folder = folder.join(FOLDER);
     let index = match files::read_bounded(&folder.join(INDEX), INDEX_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(&folder.join(INDEX), &error)),
+        Err(error) => return Err(failed(&folder.join(INDEX), &error).into()),
         Ok(bytes) => checked::body(&bytes).map_err(damaged)?.to_vec(),
     };
     let mut shards = BTreeMap::new();
@@ -91,8 +91,8 @@ fn stored(folder: &Path) -> Result<BTreeMap<Digest, PathBuf>, Refusal> {
     Ok(stored)
 }
 
-fn damaged(why: &str) -> Refusal {
-    Refusal::lasting(HoldReason::TrustLost, format!("the inventory in the folder is damaged: {why}"))
+fn damaged(why: &str) -> NotLoaded {
+    NotLoaded::Damaged(format!("the inventory in the folder is damaged: {why}"))
 }
 
 #[cfg(test)]
@@ -111,6 +111,6 @@ mod tests {
         let index = folder.path().join(FOLDER).join(INDEX);
         let text = std::fs::read_to_string(&index).unwrap();
         std::fs::write(&index, text.replace("{\"number\":1}", "{\"number\":9}")).unwrap();
-        assert_eq!(load(folder.path()).unwrap_err().reason, HoldReason::TrustLost);
+        assert!(matches!(load(folder.path()), Err(NotLoaded::Damaged(_))));
     }
 }

@@ -16,7 +16,7 @@ use super::observe;
 use super::refusal::{Act, refusal};
 use super::resource::{Resource, segment};
 use super::trouble::Trouble;
-use crate::target::{KindRef, Refusal, Sharded};
+use crate::target::{KindRef, NotLoaded, Refusal, Sharded};
 
 const INDEX: &str = "windlass-inventory";
 const LABEL: &str = "windlass.dev/inventory";
@@ -72,12 +72,12 @@ struct Continue {
 }
 
 impl Store<'_> {
-    /// What is kept; `None` is proved. Anything that is there and not whole is a refusal.
-    pub(super) async fn load(&self) -> Result<Option<Sharded>, Refusal> {
+    /// What is kept; `None` is proved.
+    pub(super) async fn load(&self) -> Result<Option<Sharded>, NotLoaded> {
         let stored = self.list().await.map_err(|trouble| self.failed(INDEX, &trouble))?;
         let (mut index, mut shards) = (None, BTreeMap::new());
         for one in stored {
-            let (name, bytes) = self.content(one)?;
+            let (name, bytes) = self.content(one).map_err(NotLoaded::Damaged)?;
             if name == INDEX {
                 index = Some(bytes);
             } else {
@@ -87,7 +87,7 @@ impl Store<'_> {
         match index {
             Some(index) => Ok(Some(Sharded { index, shards })),
             None if shards.is_empty() => Ok(None),
-            None => Err(self.lost(INDEX, "is not there, but parts of the inventory are")),
+            None => Err(NotLoaded::Damaged(self.said(INDEX, "is not there, but parts of the inventory are"))),
         }
     }
 
@@ -171,8 +171,13 @@ impl Store<'_> {
             answer => answer,
         };
         let stored = answer.map_err(|trouble| self.failed(name, &trouble))?;
-        let (_, read) = self.content(stored)?;
-        if read == bytes { Ok(()) } else { Err(self.lost(name, "was written and reads otherwise")) }
+        match self.content(stored) {
+            Ok((_, read)) if read == bytes => Ok(()),
+            Ok(_) | Err(_) => {
+                let message = self.said(name, "was written and reads otherwise");
+                Err(Refusal::passing(HoldReason::ApplyFailed, message))
+            }
+        }
     }
 
     async fn send(&self, name: &str, bytes: &[u8]) -> Result<Stored, Trouble> {
@@ -209,16 +214,16 @@ impl Store<'_> {
         }
     }
 
-    /// Name and content of one part, if it is what its name or its annotation says.
-    fn content(&self, mut stored: Stored) -> Result<(String, Vec<u8>), Refusal> {
+    /// Name and content of one part, if it is what its name or its annotation says; else what is wrong with it.
+    fn content(&self, mut stored: Stored) -> Result<(String, Vec<u8>), String> {
         let title = stored.metadata.name;
         let Some(ByteString(bytes)) = stored.binary_data.remove(KEY) else {
-            return Err(self.lost(&title, "holds nothing"));
+            return Err(self.said(&title, "holds nothing"));
         };
         let digest = Digest::of(&bytes);
         let said = stored.metadata.annotations.get(DIGEST).map(String::as_str);
         if said != Some(digest.to_string().as_str()) || (title != INDEX && title != name(digest)) {
-            return Err(self.lost(&title, "is not what was written"));
+            return Err(self.said(&title, "is not what was written"));
         }
         Ok((title, bytes))
     }
@@ -229,9 +234,8 @@ impl Store<'_> {
         Refusal { message, ..refusal }
     }
 
-    fn lost(&self, name: &str, what: &str) -> Refusal {
-        let message = format!("inventory: ConfigMap {}/{name} {what}", self.namespace);
-        Refusal::passing(HoldReason::TrustLost, message)
+    fn said(&self, name: &str, what: &str) -> String {
+        format!("inventory: ConfigMap {}/{name} {what}", self.namespace)
     }
 
     fn id(&self, name: &str) -> ObjectId {

@@ -10,7 +10,7 @@ use cdn::{ObjectId, ServiceName};
 use crate::held::Held;
 use crate::inventory::Inventory;
 use crate::state::State;
-use crate::target::{Claim, KindRef, Refusal, Sharded, Target};
+use crate::target::{Claim, KindRef, NotLoaded, Refusal, Sharded, Target};
 
 /// The inventory in memory, and what is known of its copies.
 #[derive(Debug)]
@@ -132,19 +132,20 @@ impl Books {
         let (mut damaged, mut is_read) = (false, true);
         let there = match target.load_inventory().await.and_then(|kept| whole(kept.as_ref())) {
             Ok(there) => there,
-            // What is there and not whole is no inventory; to ask again would make it no better.
-            Err(refusal) if refusal.reason == HoldReason::TrustLost => {
-                tracing::warn!(error = %refusal, "the inventory in the target is damaged and not used");
+            Err(NotLoaded::Damaged(why)) => {
+                tracing::warn!(why, "the inventory in the target is damaged and not used");
                 damaged = true;
                 None
             }
-            Err(refusal) if is_whole => {
+            Err(NotLoaded::Refused(refusal)) if is_whole => {
                 unread.push(cannot_be_read(&refusal));
                 is_read = false;
                 None
             }
-            Err(refusal) if refusal.retry || !self.read.disk => return Err(cannot_be_read(&refusal)),
-            Err(refusal) => {
+            Err(NotLoaded::Refused(refusal)) if refusal.retry || !self.read.disk => {
+                return Err(cannot_be_read(&refusal));
+            }
+            Err(NotLoaded::Refused(refusal)) => {
                 tracing::warn!(error = %refusal, "the inventory in the target is not used");
                 None
             }
@@ -228,9 +229,9 @@ impl Books {
 }
 
 /// The inventory of a target's copy, if that is whole.
-fn whole(kept: Option<&Sharded>) -> Result<Option<Inventory>, Refusal> {
+fn whole(kept: Option<&Sharded>) -> Result<Option<Inventory>, NotLoaded> {
     let read = kept.map(Inventory::from_shards).transpose();
-    read.map_err(|error| Refusal::lasting(HoldReason::TrustLost, error.to_string()))
+    read.map_err(|error| NotLoaded::Damaged(error.to_string()))
 }
 
 fn cannot_be_read(refusal: &Refusal) -> Held {
