@@ -66,7 +66,7 @@ impl Directory {
         files::create_directory(folder, 0o755).map_err(unusable)?;
         let kept = folder.join(kept::FOLDER);
         files::create_directory(&kept, 0o700).map_err(unusable)?;
-        let lock = Lock::acquire_noted(folder, &kept)?;
+        let lock = Lock::acquire(&kept)?;
         for place in [folder, &kept] {
             if let Err(error) = files::sweep(place) {
                 tracing::warn!(folder = %place.display(), %error, "what a crash has left there stays");

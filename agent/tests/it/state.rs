@@ -1,5 +1,7 @@
 //! The state folder: what is damaged is not believed, what is lost is asked for again, and two agents never share it.
 
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,12 +69,25 @@ async fn l7_a_second_agent_with_another_state_on_the_same_target_folder_is_refus
     let staged = site.target().join(".windlass").join(".staged-1-1");
     std::fs::write(&staged, "").unwrap();
     let error = Box::pin(Agent::new(settings()).once()).await.unwrap_err();
-    assert!(format!("{error:#}").contains("target is in use by"), "{error:#}");
+    assert!(format!("{error:#}").contains("target/.windlass is in use by"), "{error:#}");
     assert!(Box::pin(Agent::new(settings()).leave()).await.is_err(), "nor does it take the inventory away");
     assert!(staged.exists());
     first.stop().await;
     assert_eq!(site.text("web", "a").as_deref(), Some("2"));
     site.once().await;
+}
+
+/// A target folder is others' to read, and to lock what they may read takes no more.
+#[tokio::test]
+async fn l1_a_reader_of_the_target_folder_keeps_no_agent_from_it() {
+    let site = running().await;
+    assert_eq!(std::fs::metadata(site.target()).unwrap().permissions().mode() & 0o777, 0o755);
+    let reader = File::open(site.target()).unwrap();
+    reader.lock_shared().unwrap();
+    std::fs::write(site.path("web", "a"), "damaged").unwrap();
+    site.once().await;
+    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
+    drop(reader);
 }
 
 /// The default interval is two minutes: whoever waits for that to end is killed before.

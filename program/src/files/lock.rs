@@ -1,8 +1,9 @@
 //! One process per state directory or file: two that write the same state would undo each other's promises.
 
 use std::ffi::OsString;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "lock";
@@ -11,6 +12,9 @@ const BESIDE: &str = "-lock";
 /// As many links as Linux follows.
 const MAX_LINKS: usize = 40;
 const MAX_HOLDER_BYTES: u64 = 256;
+/// The rights of all but the owner.
+const OTHERS: u32 = 0o077;
+const PRIVATE: u32 = 0o600;
 const ANOTHER: &str = "another process";
 
 /// Holds a directory, or one file, for this process, until dropped or until the process ends, however it ends.
@@ -18,7 +22,7 @@ const ANOTHER: &str = "another process";
 pub struct Lock {
     file: File,
     path: PathBuf,
-    /// The directory itself, where it can be locked: whoever removes the file has not removed the lock.
+    /// The directory itself, where that is locked too.
     whole: Option<File>,
 }
 
@@ -50,16 +54,13 @@ impl Lock {
     /// Takes the directory, or says at once who has it. The lock is the kernel's (`flock`), so it cannot stay behind
     /// after a crash; what is written in the file only names the holder. So a directory that has been used before can
     /// also be taken where nothing can be written: on a full disk, or one that is mounted read-only (FAULTS I4).
+    ///
+    /// Whoever may open a thing may lock it, so what others may open is not locked. The file inside is its owner's alone.
+    /// Where the directory is too, it is locked itself as well: then the lock outlasts the file, whoever tidies up.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
-        Self::acquire_noted(directory, directory)
-    }
-
-    /// The same, with the file that names the holder in another directory: one inside it, for a directory that is
-    /// others' to read.
-    pub fn acquire_noted(directory: &Path, inner: &Path) -> Result<Self, LockError> {
-        let path = inner.join(NAME);
+        let path = directory.join(NAME);
         let whole = match lock_whole(directory) {
-            Ok(whole) => Some(whole),
+            Ok(whole) => whole,
             Err(TryLockError::WouldBlock) => return Err(held(directory, File::open(&path).ok())),
             Err(TryLockError::Error(error)) => {
                 // Over NFS a directory has no lock; the file has.
@@ -123,16 +124,32 @@ impl Drop for Lock {
     }
 }
 
-fn lock_whole(directory: &Path) -> Result<File, TryLockError> {
+/// The directory itself, locked, if nobody else may open it.
+fn lock_whole(directory: &Path) -> Result<Option<File>, TryLockError> {
     let whole = File::open(directory).map_err(TryLockError::Error)?;
-    whole.try_lock().map(|()| whole)
+    if is_for_others(&whole).map_err(TryLockError::Error)? {
+        return Ok(None);
+    }
+    whole.try_lock().map(|()| Some(whole))
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    match File::options().read(true).write(true).create(true).truncate(false).open(path) {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
+    let file = match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
         opened => opened,
+    }?;
+    if is_for_others(&file)?
+        && let Err(error) = file.set_permissions(Permissions::from_mode(PRIVATE))
+    {
+        tracing::debug!(%error, file = %path.display(), "others may take this lock");
     }
+    Ok(file)
+}
+
+fn is_for_others(file: &File) -> io::Result<bool> {
+    file.metadata().map(|about| about.permissions().mode() & OTHERS != 0)
 }
 
 fn own_name() -> String {

@@ -1,5 +1,6 @@
 //! Files that are whole or not there, under crashes and under each other's feet.
 
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -151,19 +152,38 @@ fn a_lock_ends_with_its_holder_and_needs_a_directory() {
 #[test]
 fn l7_whoever_removes_the_locks_file_has_not_removed_the_lock() {
     let directory = tempfile::tempdir().unwrap();
-    let inner = directory.path().join(".inner");
+    let inner = directory.path().join("inner");
     create_directory(&inner, 0o700).unwrap();
-    let again = || Lock::acquire_noted(directory.path(), &inner);
-    let first = again().unwrap();
+    let first = Lock::acquire(&inner).unwrap();
     remove(first.path()).unwrap();
-    assert!(matches!(again(), Err(LockError::Held { .. })), "the file is gone");
-    std::fs::remove_dir_all(&inner).unwrap();
-    let error = again().unwrap_err();
+    let error = Lock::acquire(&inner).unwrap_err();
     assert!(error.to_string().contains("is in use by another process"), "nobody can say who: {error}");
-    create_directory(&inner, 0o700).unwrap();
-    assert!(matches!(again(), Err(LockError::Held { .. })), "all of it was made anew");
     drop(first);
-    again().unwrap();
+    Lock::acquire(&inner).unwrap();
+}
+
+/// Whoever may open a directory or a file may lock it, and keep its owner out.
+#[test]
+fn l1_nothing_is_locked_that_others_may_open() {
+    let rights = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (mode, is_private) in [(0o700, true), (0o750, false), (0o755, false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+        for was_there in [false, true] {
+            let reader = File::open(directory.path()).unwrap();
+            let locks = [Lock::acquire(directory.path()).unwrap(), Lock::beside(&at("api.db")).unwrap()];
+            assert_eq!(reader.try_lock_shared().is_err(), is_private, "{mode:o}");
+            for name in ["lock", "api.db-lock"] {
+                assert_eq!(rights(&at(name)), 0o600, "{mode:o} {name} {was_there}");
+            }
+            drop(locks);
+            // As earlier versions left them.
+            for name in ["lock", "api.db-lock"] {
+                std::fs::set_permissions(at(name), Permissions::from_mode(0o644)).unwrap();
+            }
+        }
+    }
 }
 
 /// An api that is started makes its database: a link to what is to come is that one file too.
