@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cdn::Digest;
 use cdn::document::HoldReason;
-use cdn::trust::{Accepted, DesiredRefused, Snapshot};
+use cdn::trust::{Accepted, DesiredRefused, Snapshot, Trust};
 use cdn::wire::PollAnswer;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -42,26 +42,21 @@ impl Poller {
         self.way.open(Opening { envelope, payload, set, values }, documents);
     }
 
-    /// Accepts a document; where its key is unknown, or it knows a newer root, with the newest root that there is.
+    /// Accepts a document, with the newest root that there is where the one that is held is behind it: what that one
+    /// refuses, a newer one may allow, and the other way round.
     async fn accept(&mut self, envelope: &[u8]) -> Result<Accepted, DesiredRefused> {
-        let first = self.try_accept(envelope);
-        let newer = match &first {
-            Ok(accepted) => self.trust.as_ref().is_some_and(|t| accepted.desired().root > t.version()),
-            Err(DesiredRefused::NotSigned(_)) => true,
-            Err(
-                DesiredRefused::WrongFleet(_)
-                | DesiredRefused::WrongCluster(_)
-                | DesiredRefused::Older { .. }
-                | DesiredRefused::SeqConflict(_)
-                | DesiredRefused::OriginHost(_),
-            ) => false,
-        };
-        if newer && self.advance_roots(UNKNOWN_KEY).await { self.try_accept(envelope) } else { first }
+        if self.trust().is_behind(envelope) {
+            self.advance_roots(UNKNOWN_KEY).await;
+        }
+        self.try_accept(envelope)
     }
 
     fn try_accept(&self, envelope: &[u8]) -> Result<Accepted, DesiredRefused> {
-        let trust = self.trust.as_ref().expect("a poll begins with a root");
-        trust.accept(envelope, &self.member.cluster, self.trusted.floor())
+        self.trust().accept(envelope, &self.member.cluster, self.trusted.floor())
+    }
+
+    fn trust(&self) -> &Trust {
+        self.trust.as_ref().expect("a poll begins with a root")
     }
 
     fn refused(&mut self, refused: &DesiredRefused) {

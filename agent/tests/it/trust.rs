@@ -238,6 +238,24 @@ async fn a9_three_rotations_while_the_agent_was_away_are_walked_and_the_old_key_
     assert_eq!(site.text("web", "a").as_deref(), Some("2"));
 }
 
+/// The keys are the same: nothing but the root that the document names says that its origins are allowed.
+#[tokio::test]
+async fn a9_an_agent_that_runs_looks_for_the_root_that_allows_what_an_older_one_refuses() {
+    let mut site = running().await;
+    site.fleet.allow_origins("cdn.example.com");
+    let mut agent = site.start();
+    agent.until("held", |status| status.network.connected && status.network.root == 2).await;
+    site.fleet.publish("web", &[config("a", "2")]);
+    site.fleet.allow_origins("127.0.0.1");
+    let origins = vec!["http://127.0.0.1:9/".to_owned()];
+    let desired = Desired { origins, ..site.fleet.desired(&site.wire.cluster) };
+    site.wire.serve(Envelope::sign(&desired, &[&site.fleet.desired_key]));
+    agent.until("applied", |_| site.text("web", "a").as_deref() == Some("2")).await;
+    let status = agent.until("said", |status| status.network.seq == desired.seq).await;
+    assert_eq!(status.network.root, 3);
+    agent.stop().await;
+}
+
 #[tokio::test]
 async fn a9_a_key_that_is_rotated_does_not_stop_the_repair_of_what_runs() {
     let mut site = running().await;

@@ -73,6 +73,14 @@ pub struct Accepted {
 }
 
 impl Trust {
+    /// Whether a newer root has to judge this `desired`: it names one, or is not signed by keys that this one knows.
+    pub fn is_behind(&self, envelope: &[u8]) -> bool {
+        match Envelope::verify::<Desired>(envelope, &self.root().roles.desired) {
+            Ok(signed) => signed.document().root > self.version(),
+            Err(_) => true,
+        }
+    }
+
     /// Accepts a `desired`: signed by the api, for this fleet and this cluster, not below the floor.
     pub fn accept(
         &self,

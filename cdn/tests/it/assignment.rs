@@ -1,6 +1,6 @@
 //! From a `desired` to a snapshot.
 
-use cdn::document::{Approval, Named, Removal, RemovalMode, Values};
+use cdn::document::{Approval, Desired, Named, Removal, RemovalMode, Values};
 use cdn::envelope::{Envelope, Role, Signature};
 use cdn::trust::{Accepted, DesiredRefused, SnapshotRefused};
 use cdn::{ClusterId, Digest, SigningKey};
@@ -115,6 +115,17 @@ fn roots_emergency_floor_counts_without_any_memory() {
 }
 
 #[test]
+fn a9_only_what_names_no_newer_root_is_judged_by_the_one_that_is_held() {
+    let fleet = Fleet::new();
+    let desired = fleet.desired(5, &Fleet::set(b"release"));
+    assert!(!fleet.trust.is_behind(&fleet.sign(&desired)));
+    // Whatever else is wrong with it.
+    let newer = Desired { root: fleet.trust.version() + 1, cluster: ClusterId::random(), ..desired.clone() };
+    assert!(fleet.trust.is_behind(&fleet.sign(&newer)));
+    assert!(fleet.trust.is_behind(&Envelope::sign(&desired, &[&SigningKey::random()]).to_bytes()));
+}
+
+#[test]
 fn origins_stay_on_the_hosts_that_root_allows() {
     let fleet = Fleet::new();
     let next = fleet.next_root(|root| root.origin_hosts = vec!["cdn.example.com".to_owned()]);
@@ -142,7 +153,7 @@ fn a5_halves_of_two_snapshots_are_no_snapshot() {
     let (set, other) = (Fleet::set(b"release"), Fleet::set(b"another"));
     let values = Values::new([].into());
     let mut desired = fleet.desired(5, &set);
-    let open = |desired: &cdn::document::Desired, set: &[u8], values: Option<&[u8]>| {
+    let open = |desired: &Desired, set: &[u8], values: Option<&[u8]>| {
         fleet.trust.accept(&fleet.sign(desired), &fleet.me, None).unwrap().open(set, values)
     };
     assert!(open(&desired, &set.to_bytes(), None).is_ok());
