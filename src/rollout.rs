@@ -22,7 +22,7 @@ use crate::output::{FormatArg, View};
 use crate::server::{Query, Server, Terms};
 use crate::session::Session;
 use crate::table::Table;
-use crate::words::{service_arg, short, word};
+use crate::words::{is_commit, service_arg, short, word};
 
 /// How often `--wait` looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -221,28 +221,39 @@ impl Status {
         if let Some(unseen) = unseen(service) {
             return Ok(Some(unseen));
         }
-        let said = service.publish.as_ref().map(|publish| &publish.status);
         let Some(commit) = &self.commit else { return Ok(refused(service)) };
-        if said.is_some_and(|said| said.outcome == Outcome::Refused && said.commit.starts_with(commit)) {
-            return Ok(refused(service));
-        }
-        let looked_at = |said: &PublishStatus| {
-            matches!(said.outcome, Outcome::Published | Outcome::Unchanged)
-                && said.commit.starts_with(commit)
-                && (said.release == service.release)
+        let current = match service.release {
+            Some(release) => Some(get::release(server, &release.to_string()).await?.release),
+            None => None,
         };
-        if said.is_some_and(looked_at) {
-            return Ok(None);
+        Ok(without(commit, service, current.as_ref()))
+    }
+}
+
+/// Why what is to run is not of this commit, if it is not: by the release that runs, and by what the publisher last said.
+fn without(commit: &str, service: &Service, current: Option<&Release>) -> Option<String> {
+    let name = &service.name;
+    if current.is_some_and(|release| is_commit(&release.revision, commit)) {
+        // Also where nobody has said anything: who publishes by `windlass publish` alone.
+        return None;
+    }
+    let last = service.publish.as_ref().map(|publish| &publish.status);
+    match last.filter(|said| is_commit(&said.commit, commit)) {
+        Some(said) if said.outcome == Outcome::Refused => Some(refusal(said)),
+        // The head's commit moves where the bundle stays the same, and the release does not.
+        Some(said) if said.release.is_some() && said.release == service.release => None,
+        Some(said) if said.outcome != Outcome::Failed => Some(format!(
+            "{name} runs {}, and commit {commit} is published as {}: `windlass rollout resume {name}` follows the \
+             newest release",
+            short(service.release),
+            short(said.release)
+        )),
+        Some(_) | None => {
+            let last =
+                last.map(|said| format!(", which looked at {} last", crate::words::commit(&said.commit)));
+            let last = last.unwrap_or_else(|| ", which has said nothing yet".to_owned());
+            Some(format!("{name} waits for commit {commit} from its publisher{last}"))
         }
-        // Who publishes by `windlass publish` alone says nothing beside the release.
-        let releases = get::releases_of(server, &service.name.to_string()).await?;
-        let is_it = |release: &Release| release.current && release.revision.starts_with(commit);
-        if releases.iter().any(is_it) {
-            return Ok(None);
-        }
-        let last = said.map(|said| format!(", which looked at {} last", crate::words::commit(&said.commit)));
-        let last = last.unwrap_or_else(|| ", which has said nothing yet".to_owned());
-        Ok(Some(format!("{} waits for commit {commit} from its publisher{last}", service.name)))
     }
 }
 
@@ -256,8 +267,11 @@ fn unseen(service: &Service) -> Option<String> {
 /// What its publisher refuses, where the newest is to run.
 fn refused(service: &Service) -> Option<String> {
     let said = service.publish.as_ref().map(|publish| &publish.status)?;
-    (said.outcome == Outcome::Refused && service.follow == Follow::Latest)
-        .then(|| format!("the publisher of {} refuses it: {}", service.name, said.message))
+    (said.outcome == Outcome::Refused && service.follow == Follow::Latest).then(|| refusal(said))
+}
+
+fn refusal(said: &PublishStatus) -> String {
+    format!("the publisher of {} refuses it: {}", said.service, said.message)
 }
 
 /// What the clusters lack, if they lack something.
@@ -273,9 +287,11 @@ fn lacks(service: &Service, standings: &[Standing]) -> Option<String> {
     }
 }
 
+/// A folder's revision is the digest of its files; it is asked for as the tables show it.
 fn commit_arg(text: &str) -> Result<String, String> {
-    if crate::words::are_digits(text) {
-        return Ok(text.to_owned());
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if crate::words::are_digits(digits) {
+        return Ok(digits.to_owned());
     }
     Err("write the commit's id, or at least 6 of its first digits".to_owned())
 }

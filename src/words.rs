@@ -64,6 +64,11 @@ pub(crate) fn commit(revision: &str) -> String {
     hex.chars().take(12).collect()
 }
 
+/// Whether a revision is the commit that these are the first digits of.
+pub(crate) fn is_commit(revision: &str, digits: &str) -> bool {
+    revision.strip_prefix("sha256:").unwrap_or(revision).starts_with(digits)
+}
+
 /// A service's name as people type it: `project/name`, or `name` in the project `default`.
 pub(crate) fn service(text: &str) -> Result<ServiceName> {
     let parsed = match text.split_once('/') {

@@ -82,6 +82,18 @@ async fn a_commit_that_its_publisher_has_not_looked_at_is_not_done_though_the_ol
     fleet.say(&said("4be1c2d3e4f5", Outcome::Unchanged, "")).await;
     user.run(line).await.ok();
     user.run("rollout status web --commit main").await.fails(2, &["first digits"]);
+    // A folder's revision has no commit, and is asked for by the digits that tables show.
+    let own = user.run(&format!("get release {release} -o json")).await.json()["revision"].clone();
+    let own = own.as_str().unwrap().strip_prefix("sha256:").unwrap();
+    user.run(&format!("rollout status web --commit {}", &own[..12])).await.ok();
+    // Pinned, and the commit is refused, or published and not what runs.
+    user.run("rollout pause web --yes").await.ok();
+    fleet.say(&said("5555aaaa", Outcome::Refused, "no such folder")).await;
+    let line = "rollout status web --commit 5555aaaa";
+    user.run(line).await.fails(1, &["refuses it: no such folder"]);
+    let other = cdn::Digest::of(b"another release");
+    fleet.say(&PublishStatus { release: Some(other), ..said("5555aaaa", Outcome::Published, "") }).await;
+    user.run(line).await.fails(1, &["5555aaaa is published as", "rollout resume default/web"]);
     fleet.end().await;
 }
 
