@@ -52,7 +52,7 @@ pub struct Settings {
     /// File with the token of the first person; made at the first start, readable by this user alone
     #[arg(long, env = "WINDLASS_ADMIN_TOKEN_FILE", default_value = "admin-token", value_name = "FILE")]
     pub admin_token_file: PathBuf,
-    /// How often agents should poll. They poll every 2m by themselves; anything else is told in each answer
+    /// How often agents should poll, 30s to 1h. They poll every 2m by themselves; anything else is told in each answer
     #[arg(long, env = "WINDLASS_POLL_INTERVAL", default_value = "2m", value_parser = duration(POLL_AFTER_BOUNDS.0, POLL_AFTER_BOUNDS.1), value_name = "DURATION")]
     pub poll_interval: Duration,
     /// How long a signed desired document is fresh; agents go on beyond it, and say so

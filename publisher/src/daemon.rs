@@ -1,7 +1,7 @@
 //! The publisher as a daemon: one pass over everything that is wanted, again and again. A pass takes no hints and may be
 //! cut off anywhere; what one service cannot, the others can (law L8).
 
-mod looked;
+mod freshness;
 mod pass;
 
 use std::sync::Arc;
@@ -46,10 +46,11 @@ struct Daemon {
     publisher: Arc<Publisher>,
     api: Api,
     known: Option<WantedList>,
-    looks: pass::Looks,
+    under_way: pass::UnderWay,
     interval: Duration,
     roots_looked: Instant,
     swept: Option<Instant>,
+    passes: u64,
     hears: Part,
     publishes: Part,
     keys: Part,
@@ -60,15 +61,16 @@ impl Daemon {
         let publisher = Publisher::open(settings).await?;
         let api = publisher.api.clone().context("a daemon follows an api; give --api and --token-file")?;
         let publisher = Arc::new(publisher);
-        let looks = pass::Looks::new(Arc::clone(&publisher), usize::from(settings.concurrency));
+        let under_way = pass::UnderWay::new(Arc::clone(&publisher), usize::from(settings.concurrency));
         Ok(Self {
             publisher,
             api,
             known: None,
-            looks,
+            under_way,
             interval: settings.interval,
             roots_looked: Instant::now(),
             swept: None,
+            passes: 0,
             hears: readiness.part("wanted"),
             publishes: readiness.part("publish"),
             keys: readiness.part("keys"),
@@ -85,7 +87,7 @@ impl Daemon {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        self.looks.stop().await;
+        self.under_way.stop().await;
     }
 
     async fn pass(&mut self) {
@@ -95,14 +97,14 @@ impl Daemon {
         self.look_at_keys();
         self.publisher.allow.look_again();
         let Some(wanted) = wanted else { return };
-        let is_first = self.swept.is_none();
         if self.swept.is_none_or(|at| at.elapsed() > SWEEP) {
             self.swept = Some(begun);
             self.publisher.sweep(&wanted).await;
         }
-        let summary = self.looks.pass(wanted).await;
+        let summary = self.under_way.pass(wanted).await;
         summary.record(begun.elapsed());
-        summary.show(&self.publishes, is_first);
+        self.passes += 1;
+        summary.show(&self.publishes, self.passes == 1);
     }
 
     /// Looks for a new root: as soon as the api has one, and at times without it.
@@ -134,7 +136,7 @@ impl Daemon {
         match self.api.wanted(self.known.as_ref()).await {
             Ok(Some(list)) => {
                 self.hears.ready();
-                self.looks.doubt(self.publisher.differing(&list.wanted).await);
+                self.under_way.doubt(self.publisher.differing(&list.wanted).await);
                 self.publisher.memory.keep_wanted(list.body.clone()).await;
                 self.known = Some(list);
             }

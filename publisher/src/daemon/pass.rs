@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::looked::Looked;
+use super::freshness::Freshness;
 use crate::meters;
 use crate::publish::{PublishError, Published, status};
 use crate::publisher::Publisher;
@@ -71,9 +71,9 @@ pub(super) struct Summary {
 
 /// All that is looked at, by this pass or since an earlier one.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct UnderWay {
     publisher: Arc<Publisher>,
-    looked: Arc<Looked>,
+    freshness: Arc<Freshness>,
     /// Who renders and publishes.
     slots: Arc<Semaphore>,
     /// Who asks and fetches, of all hosts, and of each.
@@ -91,11 +91,11 @@ struct Begun {
     task: AbortHandle,
 }
 
-impl Looks {
+impl UnderWay {
     pub(super) fn new(publisher: Arc<Publisher>, concurrency: usize) -> Self {
         Self {
             publisher,
-            looked: Arc::default(),
+            freshness: Arc::default(),
             slots: Arc::new(Semaphore::new(concurrency)),
             fetches: Arc::new(Semaphore::new(concurrency * HOSTS)),
             lanes: HashMap::new(),
@@ -131,7 +131,7 @@ impl Looks {
     /// These are looked at in full the next time.
     pub(super) fn doubt(&self, services: Vec<ServiceName>) {
         for service in services {
-            self.looked.doubt(service);
+            self.freshness.doubt(service);
         }
     }
 
@@ -190,7 +190,7 @@ impl Looks {
         let lane = lane.or_insert_with(|| Arc::new(Semaphore::new(self.concurrency)));
         let group = Group {
             publisher: Arc::clone(&self.publisher),
-            looked: Arc::clone(&self.looked),
+            freshness: Arc::clone(&self.freshness),
             slots: Arc::clone(&self.slots),
             fetches: Arc::clone(&self.fetches),
             lane: Arc::clone(lane),
@@ -220,7 +220,7 @@ struct End {
     outcome: &'static str,
     put_bytes: u64,
     rendered: bool,
-    looked: bool,
+    reached_store: bool,
     trouble: Option<Trouble>,
 }
 
@@ -234,7 +234,7 @@ struct Trouble {
 
 impl End {
     fn without_work(outcome: &'static str) -> Self {
-        Self { outcome, put_bytes: 0, rendered: false, looked: false, trouble: None }
+        Self { outcome, put_bytes: 0, rendered: false, reached_store: false, trouble: None }
     }
 }
 
@@ -242,7 +242,7 @@ impl End {
 #[derive(Clone)]
 struct Group {
     publisher: Arc<Publisher>,
-    looked: Arc<Looked>,
+    freshness: Arc<Freshness>,
     slots: Arc<Semaphore>,
     fetches: Arc<Semaphore>,
     lane: Arc<Semaphore>,
@@ -278,7 +278,7 @@ impl Group {
             Ok(checkout) => checkout,
             Err(why) => return end(&self.publisher, (service, asked), None, Err(why.into())).await,
         };
-        let (begun, is_due) = (Instant::now(), self.looked.is_due(service));
+        let (begun, is_due) = (Instant::now(), self.freshness.is_due(service));
         if is_due {
             self.publisher.register_anew(service).await;
         } else if self.publisher.is_settled(&request, &checkout).await {
@@ -290,7 +290,7 @@ impl Group {
             if is_due {
                 self.publisher.tell_anew(service).await;
             }
-            self.looked.note(service, begun);
+            self.freshness.note(service, begun);
         }
         end(&self.publisher, (service, asked), checkout.commit(), result).await
     }
@@ -321,7 +321,7 @@ async fn end(
     publisher.tell(status).await;
     match result {
         Ok(Published { put_bytes, rendered, .. }) => {
-            End { outcome, put_bytes, rendered, looked: true, trouble: None }
+            End { outcome, put_bytes, rendered, reached_store: true, trouble: None }
         }
         Err(error) => {
             let trouble = Trouble { service: service.clone(), why, is_ours: error.is_ours() };
@@ -345,7 +345,7 @@ impl Summary {
         *self.outcomes.entry(end.outcome).or_default() += 1;
         self.put_bytes += end.put_bytes;
         self.rendered += u64::from(end.rendered);
-        self.went_well |= end.looked;
+        self.went_well |= end.reached_store;
         let Some(trouble) = &end.trouble else { return };
         if trouble.is_ours {
             self.lacks.get_or_insert_with(|| trouble.why.clone());

@@ -3,7 +3,7 @@ use program::observe::Readiness;
 use super::*;
 
 fn well() -> End {
-    End { looked: true, ..End::without_work("published") }
+    End { reached_store: true, ..End::without_work("published") }
 }
 
 fn troubled(service: &str, is_ours: bool) -> End {

@@ -13,7 +13,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Of every service.
 #[derive(Debug, Default)]
-pub(super) struct Looked(Mutex<HashMap<ServiceName, Times>>);
+pub(super) struct Freshness(Mutex<HashMap<ServiceName, Times>>);
 
 #[derive(Debug, Default)]
 struct Times {
@@ -23,7 +23,7 @@ struct Times {
     doubted: Option<Instant>,
 }
 
-impl Looked {
+impl Freshness {
     /// Whether a service is due for a full look.
     pub(super) fn is_due(&self, service: &ServiceName) -> bool {
         let times = self.times();
