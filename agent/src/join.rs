@@ -34,14 +34,19 @@ pub(crate) struct Known {
     pub joined_now: bool,
 }
 
-/// Who this cluster is by what is on disk; none where it is to join. Where something is trusted, a lost identity ends no
-/// repair, and nobody joins over it unasked: the new cluster would be another one (law L1).
+/// Who this cluster is by what is on disk; none where it is to join. Where something is trusted, that says it too: a lost
+/// identity ends no repair, and nobody joins over it unasked, whatever else is lost - the new cluster would be another
+/// one (law L1).
 pub(crate) async fn known(settings: &Settings, state: &Arc<State>) -> anyhow::Result<Option<Known>> {
     let found = state.with(State::identity).await;
     if let Ok(Some(identity)) = found {
         return Ok(Some(Known::of(identity, false)));
     }
-    if let Some(member) = state.with(State::member).await {
+    let trusted = match state.with(State::trusted).await {
+        Err(error) if error.is_damaged() => None,
+        read => read?,
+    };
+    if let Some(member) = trusted.and_then(|trusted| trusted.member) {
         return Ok(Some(Known { member, credential: None, origins: Vec::new(), joined_now: false }));
     }
     if let Err(error) = found {

@@ -283,6 +283,7 @@ impl Poller {
                 tracing::info!("the identity is there again");
                 self.api.give(identity.credential);
                 self.named = identity.origins;
+                self.problems.identity = None;
                 self.problems.answered();
                 return;
             }
@@ -291,7 +292,7 @@ impl Poller {
             Err(error) => error.to_string(),
         };
         let message = format!("{why}; the api cannot be asked without it");
-        self.problems.poll = Some(Held::cluster(HoldReason::IdentityLost, message));
+        self.problems.identity = Some(Held::cluster(HoldReason::IdentityLost, message));
     }
 
     async fn came(&mut self, came: Came) {

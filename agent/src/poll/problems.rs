@@ -18,6 +18,8 @@ use crate::status::Network;
 pub(super) struct Problems {
     /// From the last poll; the next good one clears it.
     pub(super) poll: Option<Held>,
+    /// The credential is lost.
+    pub(super) identity: Option<Held>,
     /// Something that the settings name cannot be used.
     pub(super) settings: Option<Held>,
     /// What is wrong with the poll, where it is no hold.
@@ -60,7 +62,8 @@ impl Problems {
     }
 
     fn text(&self) -> String {
-        self.poll.as_ref().map_or_else(|| self.words.clone(), |held| held.message.clone())
+        let held = self.poll.as_ref().or(self.identity.as_ref());
+        held.map_or_else(|| self.words.clone(), |held| held.message.clone())
     }
 }
 
@@ -79,8 +82,9 @@ impl Poller {
     }
 
     fn holds(&self) -> Vec<Held> {
-        let Problems { poll, settings, unwritable, .. } = &self.problems;
-        let mut holds: Vec<Held> = [poll, settings, unwritable].into_iter().flatten().cloned().collect();
+        let Problems { poll, identity, settings, unwritable, .. } = &self.problems;
+        let mut holds: Vec<Held> =
+            [poll, identity, settings, unwritable].into_iter().flatten().cloned().collect();
         if let Some((snapshot, _)) = &self.believed
             && snapshot.desired().expires < Timestamp::now()
         {

@@ -104,17 +104,6 @@ impl Release {
 }
 
 impl State {
-    /// Who this cluster is, where its identity does not say so: by what is trusted, if all of that is here and of one
-    /// mind - root 1 makes the fleet, the signed assignment names the cluster, and the target was noted beside them.
-    pub(crate) fn member(&self) -> Option<Member> {
-        let trusted = self.trusted().ok()??;
-        let member = trusted.member.clone()?;
-        let trust = self.trust(member.fleet).ok()??;
-        let (snapshot, _) = self.resume(&trust, &trusted)?;
-        let desired = snapshot.desired();
-        ((&desired.fleet, &desired.cluster) == (&member.fleet, &member.cluster)).then_some(member)
-    }
-
     /// Takes up the assignment again. Where it is damaged, there is none: what runs stays as it is, and the api is
     /// asked anew. An older one is never taken up instead (law L4).
     pub(crate) fn resume(&self, trust: &Trust, trusted: &Trusted) -> Option<(Snapshot, Digest)> {

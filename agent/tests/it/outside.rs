@@ -19,7 +19,7 @@ use crate::site::{Running, Site, reasons};
 use crate::state::running;
 
 /// The settings of a site, and more.
-fn with(site: &Site, more: &[String]) -> Settings {
+pub(crate) fn with(site: &Site, more: &[String]) -> Settings {
     let words = ["windlass-agent".to_owned()].into_iter().chain(site.arguments()).chain(more.to_vec());
     Settings::try_parse_from(words).unwrap()
 }
