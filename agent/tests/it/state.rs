@@ -1,16 +1,13 @@
-//! The state folder: what is damaged is not believed, what is lost is asked for again, and two agents never share it.
+//! The state folder: what is damaged is not believed, and what is lost is asked for again.
 
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use agent::{Agent, Settings};
 use axum::http::StatusCode;
 use cdn::document::HoldReason;
 
 use crate::fleet::config;
-use crate::site::{Running, Site, reasons};
+use crate::site::{Site, reasons};
 
 pub(crate) async fn running() -> Site {
     let mut site = Site::new().await;
@@ -21,7 +18,7 @@ pub(crate) async fn running() -> Site {
     site
 }
 
-fn cut_off(site: &Site) {
+pub(crate) fn cut_off(site: &Site) {
     site.wire.far().broken = Some((StatusCode::BAD_GATEWAY, String::new()));
     std::fs::remove_dir_all(site.fleet.origin()).unwrap();
     std::fs::write(site.path("web", "a"), "damaged").unwrap();
@@ -43,63 +40,6 @@ fn edit(file: &Path) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(file, bytes).unwrap();
-}
-
-#[tokio::test]
-async fn a_second_agent_on_the_same_folder_is_refused() {
-    let site = running().await;
-    let mut first = site.start();
-    first.until("running", |status| status.pass.is_some()).await;
-    let error = Box::pin(Agent::new(site.settings()).once()).await.unwrap_err();
-    assert!(format!("{error:#}").contains("is in use by"), "{error:#}");
-    first.stop().await;
-    site.once().await;
-}
-
-/// Two that share a folder would share its inventory: the removal of one would delete what the other runs.
-#[tokio::test]
-async fn l7_a_second_agent_with_another_state_on_the_same_target_folder_is_refused() {
-    let site = running().await;
-    let mut first = site.start();
-    first.until("running", |status| status.pass.is_some()).await;
-    let elsewhere = tempfile::tempdir().unwrap();
-    let settings = || Settings { state: elsewhere.path().join("state"), ..site.settings() };
-    // Removing the lock's file lets nobody in.
-    std::fs::remove_file(site.target().join(".windlass/lock")).unwrap();
-    let staged = site.target().join(".windlass").join(".staged-1-1");
-    std::fs::write(&staged, "").unwrap();
-    let error = Box::pin(Agent::new(settings()).once()).await.unwrap_err();
-    assert!(format!("{error:#}").contains("target/.windlass is in use by"), "{error:#}");
-    assert!(Box::pin(Agent::new(settings()).leave()).await.is_err(), "nor does it take the inventory away");
-    assert!(staged.exists());
-    first.stop().await;
-    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
-    site.once().await;
-}
-
-/// A target folder is others' to read, and to lock what they may read takes no more.
-#[tokio::test]
-async fn l1_a_reader_of_the_target_folder_keeps_no_agent_from_it() {
-    let site = running().await;
-    assert_eq!(std::fs::metadata(site.target()).unwrap().permissions().mode() & 0o777, 0o755);
-    let reader = File::open(site.target()).unwrap();
-    reader.lock_shared().unwrap();
-    std::fs::write(site.path("web", "a"), "damaged").unwrap();
-    site.once().await;
-    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
-    drop(reader);
-}
-
-/// The default interval is two minutes: whoever waits for that to end is killed before.
-#[tokio::test]
-async fn i12_an_agent_that_is_told_to_stop_stops_at_once_whichever_loop_ends_first() {
-    let site = running().await;
-    for _ in 0..4 {
-        let settings = Settings { sync_interval: Duration::from_mins(10), ..site.settings() };
-        let mut agent = Running::new(settings);
-        agent.until("running", |status| status.pass.is_some()).await;
-        tokio::time::timeout(Duration::from_secs(20), agent.stop()).await.expect("it stops");
-    }
 }
 
 #[tokio::test]
@@ -259,19 +199,6 @@ async fn f22_a_folder_that_lost_its_inventory_is_searched_for_what_is_no_longer_
 }
 
 #[tokio::test]
-async fn joining_never_supplies_trust() {
-    let site = Site::new().await;
-    let root = agent::settings::RootArg::Digest(cdn::Digest::of(b"another fleet"));
-    let settings = Settings { root: Some(root), ..site.settings() };
-    let error = Box::pin(Agent::new(settings).once()).await.unwrap_err();
-    assert!(error.to_string().contains("check which fleet"), "{error:#}");
-    assert_eq!(site.wire.far().joins, 0);
-    let settings = Settings { join_token_file: None, ..site.settings() };
-    let error = Box::pin(Agent::new(settings).once()).await.unwrap_err();
-    assert!(error.to_string().contains("has not joined yet"), "{error:#}");
-}
-
-#[tokio::test]
 async fn l5_what_was_trusted_of_a_service_goes_with_it_and_so_does_its_bundle() {
     let mut site = running().await;
     site.fleet.publish("other", &[config("b", "1")]);
@@ -332,115 +259,4 @@ async fn i2_a_damaged_name_of_the_target_folder_is_answered_by_its_twin_and_neve
     assert_eq!(std::fs::read(&home).unwrap(), b"");
     std::fs::write(&home, whole).unwrap();
     assert!(reasons(&site.once().await).is_empty());
-}
-
-#[tokio::test]
-async fn a_join_whose_answer_was_lost_is_made_again_with_the_same_key_also_after_a_restart() {
-    let mut site = Site::new().await;
-    site.wire.far().loses_joins = true;
-    let agent = site.start();
-    let asked = async {
-        while site.wire.far().keys.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), asked).await.expect("it asks to join");
-    agent.stop().await;
-    site.wire.far().loses_joins = false;
-    site.fleet.publish("web", &[config("a", "1")]);
-    site.assign().await;
-    assert_eq!(site.text("web", "a").as_deref(), Some("1"));
-    let keys = site.wire.far().keys.clone();
-    assert!(keys.len() > 1 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    assert!(!site.state().join("joining.json").exists());
-}
-
-#[tokio::test]
-async fn a_credential_that_is_refused_is_not_discarded() {
-    let site = running().await;
-    site.wire.far().broken = Some((StatusCode::UNAUTHORIZED, String::new()));
-    std::fs::write(site.path("web", "a"), "damaged").unwrap();
-    site.once().await;
-    assert_eq!(site.text("web", "a").as_deref(), Some("2"));
-    site.wire.far().broken = None;
-    let status = site.once().await;
-    assert!(status.network.connected);
-    assert_eq!(site.wire.far().joins, 1);
-}
-
-/// Whatever is written there fails, as on a full disk.
-fn clog(folder: &Path) {
-    std::fs::rename(folder, folder.with_extension("away")).unwrap();
-    std::fs::write(folder, "").unwrap();
-}
-
-fn unclog(folder: &Path) {
-    std::fs::remove_file(folder).unwrap();
-    std::fs::rename(folder.with_extension("away"), folder).unwrap();
-}
-
-fn unwritable(status: &agent::Status) -> bool {
-    reasons(status).contains(&HoldReason::StateUnwritable)
-}
-
-#[tokio::test]
-async fn i3_a_disk_that_takes_no_bundle_is_said_and_the_release_runs_from_memory() {
-    let mut site = running().await;
-    let mut agent = site.start();
-    agent.until("running", |status| status.network.connected).await;
-    let folder = site.state().join("bundle");
-    clog(&folder);
-    site.fleet.publish("web", &[config("a", "3")]);
-    let envelope = site.fleet.assign(&site.wire.cluster);
-    site.wire.serve(envelope);
-    agent.until("said", unwritable).await;
-    agent.until("applied", |_| site.text("web", "a").as_deref() == Some("3")).await;
-    unclog(&folder);
-    agent.until("written", |status| !unwritable(status)).await;
-    agent.stop().await;
-    cut_off(&site);
-    site.once().await;
-    assert_eq!(site.text("web", "a").as_deref(), Some("3"), "it was written once there was room");
-}
-
-#[tokio::test]
-async fn i3_an_assignment_that_cannot_be_stored_is_not_acted_upon_and_repair_goes_on() {
-    let mut site = running().await;
-    let mut agent = site.start();
-    let before = agent.until("running", |status| status.network.connected).await;
-    let folder = site.state().join("o");
-    clog(&folder);
-    site.fleet.publish("web", &[config("a", "3")]);
-    let envelope = site.fleet.assign(&site.wire.cluster);
-    site.wire.serve(envelope);
-    let status = agent.until("said", unwritable).await;
-    assert_eq!(status.network.seq, before.network.seq);
-    std::fs::write(site.path("web", "a"), "damaged").unwrap();
-    agent.until("repaired", |_| site.text("web", "a").as_deref() == Some("2")).await;
-    unclog(&folder);
-    agent.until("applied", |_| site.text("web", "a").as_deref() == Some("3")).await;
-    agent.stop().await;
-}
-
-#[tokio::test]
-async fn l7_an_object_that_no_inventory_could_note_is_not_made() {
-    let mut site = running().await;
-    let mut agent = site.start();
-    agent.until("running", |status| status.network.connected).await;
-    for file in [site.state().join("inventory.json"), site.target().join(".windlass/inventory")] {
-        std::fs::remove_file(&file).unwrap();
-        std::fs::create_dir(&file).unwrap();
-    }
-    site.fleet.publish("web", &[config("a", "2"), config("new", "1")]);
-    let envelope = site.fleet.assign(&site.wire.cluster);
-    site.wire.serve(envelope);
-    agent.until("said", unwritable).await;
-    std::fs::write(site.path("web", "a"), "damaged").unwrap();
-    agent.until("repaired", |_| site.text("web", "a").as_deref() == Some("2")).await;
-    assert_eq!(site.text("web", "new"), None);
-    for file in [site.state().join("inventory.json"), site.target().join(".windlass/inventory")] {
-        std::fs::remove_dir(file).unwrap();
-    }
-    agent.until("made", |_| site.text("web", "new").is_some()).await;
-    agent.stop().await;
 }

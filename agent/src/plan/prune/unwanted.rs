@@ -155,3 +155,6 @@ pub(super) fn unseen<'a>(input: &Input<'a>, service: &ServiceName) -> Option<Uns
         .find(|(other, wanted)| !wanted.is_current() && may_take(other, &wanted.entry.options.formerly));
     unseen.map(|(service, wanted)| Unseen { service, is_coming: wanted.held.is_none() })
 }
+
+#[cfg(test)]
+mod tests;

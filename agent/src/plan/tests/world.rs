@@ -31,6 +31,11 @@ pub(crate) fn object(value: &Value) -> Object {
     Object::from_value(value).unwrap()
 }
 
+/// So many `ConfigMap`s.
+pub(crate) fn many(count: usize) -> impl Iterator<Item = Object> {
+    (0..count).map(|n| config(&format!("c{n:03}"), "1"))
+}
+
 /// A `ConfigMap` without a namespace.
 pub(crate) fn config(name: &str, text: &str) -> Object {
     object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": text}}))
