@@ -159,7 +159,7 @@ impl Agent {
             api: api.clone(),
             member,
             outside,
-            named: known.origins,
+            origins_at_join: known.origins,
             state: Arc::clone(&state),
             status,
         };

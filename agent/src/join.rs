@@ -51,7 +51,7 @@ pub(crate) async fn known(settings: &Settings, state: &Arc<State>) -> anyhow::Re
     }
     if let Err(error) = found {
         let may_join = settings.join_token_file.is_some();
-        refuse(error, may_join)?;
+        may_be_replaced(error, may_join)?;
     }
     Ok(None)
 }
@@ -78,7 +78,7 @@ impl Known {
 }
 
 /// Whether an identity that gives nothing may be replaced: only one that is damaged, and only with a token.
-fn refuse(error: Unusable, may_join: bool) -> anyhow::Result<()> {
+fn may_be_replaced(error: Unusable, may_join: bool) -> anyhow::Result<()> {
     if !error.is_damaged() {
         return Err(error.into());
     }
@@ -139,7 +139,7 @@ async fn join(
         match api.join(&request).await {
             Ok(answer) => break answer,
             Err(error) if error.needs_a_person() => {
-                bail!("cannot join: {error}; {}", way_in(error.code(), &settings.name))
+                bail!("cannot join: {error}; {}", next_step(error.code(), &settings.name))
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot join yet");
@@ -171,7 +171,7 @@ pub(crate) fn token(file: &Path) -> anyhow::Result<(Token, Digest)> {
 }
 
 /// What a person can do about a join that is refused.
-fn way_in(code: Option<&str>, name: &str) -> String {
+fn next_step(code: Option<&str>, name: &str) -> String {
     match code {
         // Nothing was spent. A cluster whose state folder was lost meets its former self here.
         Some("name_taken") => format!(

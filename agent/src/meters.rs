@@ -77,6 +77,7 @@ impl PollResult {
 
 /// Content or a document was refused.
 pub(crate) fn refused(reason: HoldReason) {
+    debug_assert!(REFUSALS.contains(&reason), "{reason:?} has no counter from the start");
     counter!("windlass_verify_failures_total", "reason" => reason.code()).increment(1);
 }
 

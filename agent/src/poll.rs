@@ -52,7 +52,7 @@ pub(crate) struct Poller {
     /// The site's own, then those of what is believed.
     origins: Origins,
     /// Origins that the api named at the join.
-    named: Vec<String>,
+    origins_at_join: Vec<String>,
     state: Arc<State>,
     trust: Option<Trust>,
     /// When newer roots are asked for.
@@ -86,7 +86,7 @@ pub(crate) struct Tools {
     /// What the settings name.
     pub outside: Outside,
     /// Origins that the api named at the join.
-    pub named: Vec<String>,
+    pub origins_at_join: Vec<String>,
     /// What is on disk.
     pub state: Arc<State>,
     /// Where it says how it gets on.
@@ -125,7 +125,7 @@ impl Poller {
         interval: Duration,
         news: watch::Sender<Option<Arc<Wanted>>>,
     ) -> Result<Self, Unusable> {
-        let Tools { api, member, outside, named, state, status } = tools;
+        let Tools { api, member, outside, origins_at_join, state, status } = tools;
         let trusted = match state.with(State::trusted).await {
             Ok(trusted) => trusted,
             Err(error) if error.is_damaged() => {
@@ -148,7 +148,7 @@ impl Poller {
             member,
             origins: outside.origins(),
             outside,
-            named,
+            origins_at_join,
             state,
             trust: None,
             roots_due: Instant::now(),
@@ -282,7 +282,7 @@ impl Poller {
             Ok(Some(identity)) if identity.member() == self.member => {
                 tracing::info!("the identity is there again");
                 self.api.give(identity.credential);
-                self.named = identity.origins;
+                self.origins_at_join = identity.origins;
                 self.problems.identity = None;
                 self.problems.answered();
                 return;

@@ -48,15 +48,6 @@ pub(super) fn is_definition(id: &ObjectId) -> bool {
     of(id) == Phase::Definitions
 }
 
-/// A kind whose deletion takes more than itself along, or data that nothing brings back (FAULTS F17).
-pub(super) fn is_protected(id: &ObjectId) -> bool {
-    matches!(
-        (id.group.as_str(), id.kind.as_str()),
-        ("", "Namespace" | "PersistentVolumeClaim" | "PersistentVolume")
-            | ("apiextensions.k8s.io", "CustomResourceDefinition")
-    )
-}
-
 /// The wave inside the phase: ours, or the word that people have already written for Argo.
 pub(super) fn wave(object: &Value) -> i64 {
     let read = |name| annotation(object, name).and_then(|text| text.parse().ok());

@@ -9,7 +9,7 @@ use program::progress;
 
 use self::unwanted::{Unseen, Unwanted, Verdict, unseen};
 use super::claim::{self, Claims};
-use super::{Input, Plan, Prune, digest_of, phase};
+use super::{Input, Plan, Prune, digest_of};
 use crate::held::Held;
 use crate::inventory::Owned;
 
@@ -117,7 +117,7 @@ impl<'a> Going<'a> {
             Verdict::Forget => plan.forgets.push((one.service.clone(), one.id.clone())),
             Verdict::Note(entry) => plan.notes.push((one.service.clone(), one.id.clone(), *entry)),
             Verdict::Release(prune) => self.released.push(*prune),
-            Verdict::Delete(prune) if phase::is_protected(one.id) => self.protected.push(*prune),
+            Verdict::Delete(prune) if is_protected(one.id) => self.protected.push(*prune),
             Verdict::Delete(prune) => self.open.push(*prune),
             Verdict::Confirm(prune) => self.doubtful.push(*prune),
             Verdict::Hold(held) => plan.held.push(*held),
@@ -273,4 +273,13 @@ fn with_names(before: &str, prunes: &[Prune], after: &str) -> String {
         }
     }
     format!("{before}{fitting}{after}")
+}
+
+/// A kind whose deletion takes more than itself along, or data that nothing brings back (FAULTS F17).
+fn is_protected(id: &ObjectId) -> bool {
+    matches!(
+        (id.group.as_str(), id.kind.as_str()),
+        ("", "Namespace" | "PersistentVolumeClaim" | "PersistentVolume")
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+    )
 }

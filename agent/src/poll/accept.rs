@@ -156,6 +156,6 @@ impl Poller {
 
     /// The site's own origins, then those of the assignment; before the first one, those that the api named.
     pub(super) fn origins_of(&self, signed: &[String]) -> origins::Origins {
-        self.origins.with_more(if signed.is_empty() { &self.named } else { signed })
+        self.origins.with_more(if signed.is_empty() { &self.origins_at_join } else { signed })
     }
 }
