@@ -257,11 +257,21 @@ fn without(commit: &str, service: &Service, current: Option<&Release>) -> Option
     }
 }
 
-/// What its publisher has yet to look at, where the newest is to run.
+/// What its publisher has yet to do, where the newest is to run: look at the last change, or let the api know what it has
+/// published.
 fn unseen(service: &Service) -> Option<String> {
-    let of_before = service.publish.as_ref().is_some_and(|said| said.current == Some(false));
-    (of_before && service.follow == Follow::Latest)
-        .then(|| format!("{} waits for its publisher to look at the last change", service.name))
+    let publish = service.publish.as_ref().filter(|_| service.follow == Follow::Latest)?;
+    let (name, said) = (&service.name, &publish.status);
+    if publish.current == Some(false) {
+        return Some(format!("{name} waits for its publisher to look at the last change"));
+    }
+    match (said.outcome, said.release) {
+        (Outcome::Failed, _) => Some(format!("the publisher of {name} cannot look at it: {}", said.message)),
+        (Outcome::Published | Outcome::Unchanged, Some(release)) if service.latest != Some(release) => {
+            Some(format!("{name} waits until the api knows its release {}", short(Some(release))))
+        }
+        (Outcome::Published | Outcome::Unchanged | Outcome::Refused | Outcome::Unknown, _) => None,
+    }
 }
 
 /// What its publisher refuses, where the newest is to run.

@@ -113,10 +113,16 @@ pub(crate) async fn take_up(db: &Db, trust: &Trust, now_ms: i64) -> db::Result<(
     }
     let mut changed = judged_otherwise(&mut *db.read().await?, trust, 0).await?;
     let mut tx = db.write().await?;
-    if trust.version() <= fleet::get(&mut tx).await?.root {
+    let now = fleet::get(&mut tx).await?.root;
+    if trust.version() <= now {
         return Ok(());
     }
-    changed.extend(judged_otherwise(&mut tx, trust, before.change).await?);
+    if now == before.root {
+        changed.extend(judged_otherwise(&mut tx, trust, before.change).await?);
+    } else {
+        // Another replica has taken up a root in between: what stood is no longer what was judged.
+        changed = judged_otherwise(&mut tx, trust, 0).await?;
+    }
     for (digest, trusted) in &changed {
         releases::set_trusted(&mut tx, *digest, *trusted).await?;
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::{Instant, interval, timeout_at};
@@ -140,6 +140,18 @@ impl Child {
 
     /// Runs it to its end; anything but success is an error.
     pub(crate) async fn run(self) -> Result<Said, ChildError> {
+        self.limited().run_as_it_is().await
+    }
+
+    /// Behind a shell that bounds it before it is there: what it starts at once would be without bounds else.
+    fn limited(self) -> Self {
+        let Some(memory) = self.memory else { return self };
+        let processor = self.bounds.time.as_secs().saturating_mul(PROCESSORS);
+        let script = format!("ulimit -d {} && ulimit -t {processor} && exec \"$@\"", memory >> 10);
+        self.behind(&["/bin/sh", "-c", &script, "sh"].map(OsString::from))
+    }
+
+    async fn run_as_it_is(self) -> Result<Said, ChildError> {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -153,9 +165,6 @@ impl Child {
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(|why| not_started(why, &self.folder))?;
         let group = Group::of(&child);
-        if let Some(most) = self.memory {
-            group.limit(most, self.bounds.time).map_err(|why| ChildError::Start(why.into()))?;
-        }
         let deadline = Instant::now() + self.bounds.time;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
@@ -199,20 +208,6 @@ impl Group {
     fn of(child: &tokio::process::Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         Self(id.and_then(Pid::from_raw))
-    }
-
-    /// What it uses already stays; it has only just begun.
-    fn limit(&self, memory: u64, time: Duration) -> rustix::io::Result<()> {
-        let processor = time.as_secs().saturating_mul(PROCESSORS);
-        for (resource, most) in [(Resource::Data, memory), (Resource::Cpu, processor)] {
-            let most = Some(most);
-            match prlimit(self.0, resource, Rlimit { current: most, maximum: most }) {
-                // Over before it began.
-                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
-                Err(why) => return Err(why),
-            }
-        }
-        Ok(())
     }
 
     fn end(self) {

@@ -94,7 +94,7 @@ impl Daemon {
         let begun = Instant::now();
         let wanted = self.wanted().await;
         self.follow_roots(wanted.as_ref().and_then(|wanted| wanted.root)).await;
-        self.look_at_keys();
+        self.look_at_keys().await;
         self.publisher.allow.look_again();
         let Some(wanted) = wanted else { return };
         if self.swept.is_none_or(|at| at.elapsed() > SWEEP) {
@@ -119,8 +119,8 @@ impl Daemon {
         }
     }
 
-    fn look_at_keys(&self) {
-        match self.publisher.look_at_keys() {
+    async fn look_at_keys(&self) {
+        match self.publisher.look_at_keys().await {
             Ok(()) => self.keys.ready(),
             Err(error) => {
                 if self.keys.works() {

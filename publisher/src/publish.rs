@@ -211,7 +211,9 @@ impl Publisher {
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let told = remembered.told.as_ref().is_some_and(|told| told.asked == request.wanted.asked);
+        let is_told =
+            |told: &PublishStatus| told.asked == request.wanted.asked && told.outcome != Outcome::Failed;
+        let told = remembered.told.as_ref().is_some_and(is_told);
         known
             && (told || self.api.is_none())
             && remembered.root == self.releases().trust().version()

@@ -101,8 +101,13 @@ impl Publisher {
     }
 
     /// Reads the release keys again: they are changed by writing others into their files.
-    pub(crate) fn look_at_keys(&self) -> Result<(), TrustError> {
-        let (keys, releases) = (trust::read_keys(&self.release_keys)?, self.releases());
+    pub(crate) async fn look_at_keys(&self) -> Result<(), TrustError> {
+        let files = self.release_keys.clone();
+        // They may lie on a disk that is slow to answer.
+        let read = tokio::task::spawn_blocking(move || trust::read_keys(&files)).await;
+        // Broken off with the program.
+        let Ok(read) = read else { return Ok(()) };
+        let (keys, releases) = (read?, self.releases());
         if let Some(renewed) = releases.with_keys(keys) {
             tracing::info!(keys = ?renewed.key_ids(), "the release keys have changed");
             self.renew(renewed);

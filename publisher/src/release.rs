@@ -19,6 +19,8 @@ use crate::trust::{Roots, can_sign};
 
 /// The highest sequence: every reader of JSON holds it exactly. As unix milliseconds, it is the year 287396.
 const LAST_SEQ: u64 = (1 << 53) - 1;
+/// How far ahead of the clock the sequence of a key that was dropped is still gone on from: 400 days.
+const REACH_MS: u64 = 400 * 24 * 3_600_000;
 
 /// Where a service stands, proved to be a publisher's own word.
 #[derive(Clone, Debug)]
@@ -351,16 +353,24 @@ impl Releases {
         Ok(Standing { head, version, counts })
     }
 
-    /// The next sequence and its floor: above what stands, and what that has withdrawn stays so. A root that drops the key
-    /// which signed it begins both anew: how far that key has driven them is nobody's word any more (FAULTS A3).
+    /// The next sequence and its floor: above what stands, and what that has withdrawn stays so. Where a root has dropped
+    /// the key which signed it, how far it lies ahead of the clock is nobody's word any more, and both begin anew (FAULTS
+    /// A3); near the clock they go on, since what another key has signed may lie just below.
     async fn above(&self, standing: &Standing) -> Result<(u64, u64), ReleaseError> {
-        let Some((_, bytes)) = self.release_of(standing).await? else { return Ok((now(), 0)) };
-        let min_seq = Envelope::claim::<Release>(&bytes).map_or(0, |release| release.min_seq);
-        let seq = standing.head.seq;
+        let counts = self.release_of(standing).await?.is_some();
+        let (now, seq) = (now(), standing.head.seq);
+        if !counts && seq > now.saturating_add(REACH_MS) {
+            return Ok((now, 0));
+        }
         match seq.checked_add(1).filter(|next| *next <= LAST_SEQ) {
-            Some(next) => Ok((now().max(next), min_seq)),
+            Some(next) => Ok((now.max(next), self.min_seq_of(&standing.head).await?)),
             None => Err(ReleaseError::OutOfReach { service: standing.head.service.clone(), seq }),
         }
+    }
+
+    async fn min_seq_of(&self, head: &Head) -> Result<u64, ReleaseError> {
+        let Some(found) = self.store.get(&Key::Object(head.release)).await? else { return Ok(0) };
+        Ok(Envelope::claim::<Release>(&found.bytes).map_or(0, |release| release.min_seq))
     }
 }
 

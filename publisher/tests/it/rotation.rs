@@ -131,3 +131,20 @@ async fn a3_a_sequence_out_of_reach_is_refused_until_a_root_drops_the_key_that_s
     assert!(is_believed(&bench, &roots).await);
     assert!(head_of(&bench).await.seq < 1 << 52);
 }
+
+/// Two keys, one of a machine whose clock was a day ahead; the other one, which published last, is dropped.
+#[tokio::test]
+async fn a9_near_the_clock_a_sequence_goes_on_also_past_a_key_that_was_dropped() {
+    let (bench, repo, wanted) = begin();
+    publish(&bench, &wanted).await.unwrap();
+    let ahead = head_of(&bench).await.seq + 86_400_000;
+    overwrite(&bench, &Head { seq: ahead, ..head_of(&bench).await }, &bench.release_key).await;
+    let new_key = SigningKey::random();
+    let roots = [bench.rotate(2, &[&new_key])];
+    bench.sign_with(&new_key);
+    repo.write("web/a.yaml", map("a", "2"));
+    repo.commit("go on");
+    assert_eq!(publish(&bench, &wanted).await.unwrap().outcome, Outcome::Published);
+    assert!(is_believed(&bench, &roots).await);
+    assert_eq!(head_of(&bench).await.seq, ahead + 1);
+}

@@ -85,7 +85,9 @@ pub(crate) async fn put_one(
         _ => {
             services::put(&mut tx, name, *kind, spec, app.clock.now_ms()).await?;
             if *dry_run {
-                found(&mut tx, name).await?
+                let service = found(&mut tx, name).await?;
+                drop(tx);
+                service
             } else {
                 fleet::touch_catalog(&mut tx).await?;
                 audited(&mut tx, app, &admin.who, ("service.put", &name.to_string()), json!(spec)).await?;

@@ -16,6 +16,7 @@ use crate::source::repository::{Protocol, Repository};
 /// Read instead of the user's and the machine's configuration.
 ///
 /// - objects are checked when they come in: `.git` and `..` as names in a tree are refused (FAULTS C5);
+/// - packs are unpacked by two threads on any machine, so that memory bounds them alike;
 /// - a redirect is not followed: it could carry the credential to another host (FAULTS C2);
 /// - a local repository is read whoever owns it: only the allow list's `local = true` leads to one.
 const CONFIGURATION: &str = "\
@@ -24,6 +25,8 @@ const CONFIGURATION: &str = "\
 \tfsmonitor = false
 [credential]
 \thelper =
+[pack]
+\tthreads = 2
 [fetch]
 \tfsckObjects = true
 [fetch \"fsck\"]
