@@ -90,6 +90,8 @@ pub(crate) struct ClusterInputs {
     pub(crate) assigned: Arc<BTreeSet<ServiceName>>,
     /// Open removals, by age.
     pub(crate) removals: Vec<Removal>,
+    /// Services of which it has yet to let the objects of a deleted namesake go, before it may run them.
+    pub(crate) to_let_go: BTreeSet<ServiceName>,
     /// Open approvals, by age.
     pub(crate) approvals: Vec<Approval>,
 }
@@ -125,8 +127,12 @@ pub(crate) fn assign(state: &FleetState) -> Assignments {
     let mut decided = Assignments::default();
     let mut shared: HashMap<Vec<&ServiceName>, Named> = HashMap::new();
     for cluster in &state.clusters {
-        let targeted = targeted(&state.services, cluster);
-        let (members, notes) = members(&state.services, cluster, &targeted);
+        let mut targeted = targeted(&state.services, cluster);
+        let waiting: Vec<_> = targeted.extract_if(.., |name| cluster.to_let_go.contains(*name)).collect();
+        let (members, mut notes) = members(&state.services, cluster, &targeted);
+        notes.extend(waiting.iter().map(|name| {
+            format!("{name} waits: this cluster has yet to let the objects of its deleted namesake go")
+        }));
         let set = *shared.entry(members).or_insert_with_key(|members| {
             let bytes = Arc::new(set_of(&state.services, members).to_bytes());
             let named = Named::of(&bytes);

@@ -39,6 +39,14 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Roots> {
     while let Some(version) = roots.trust.next_version().filter(|_| path.is_dir()) {
         let at = file(version);
         if !at.is_file() {
+            let behind = file(version + 1);
+            roots.refused = behind.is_file().then(|| {
+                format!(
+                    "{} is missing, while {} is there; put it beside them",
+                    at.display(),
+                    behind.display()
+                )
+            });
             break;
         }
         match follow(&roots.trust, &at) {

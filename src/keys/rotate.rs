@@ -218,12 +218,13 @@ impl Next {
     /// What makes the fleet believe it.
     fn steps(&self) -> String {
         let (root, version) = (self.file.display(), self.after.version());
-        let mut steps = vec![
+        let mut steps = self.step_before();
+        steps.push(
             "Copy it into the folder that windlass-api's --root names. It counts there within seconds, without a \
              restart; where --root names a file, name its folder and restart. The api puts it into the store, and \
              names it to every agent at its next poll, and to publishers at their next pass."
                 .to_owned(),
-        ];
+        );
         if self.after.root().origin_hosts != self.before.root().origin_hosts {
             let step =
                 "Give windlass-api no --origins on other hosts: agents that have this root refuse them.";
@@ -235,6 +236,20 @@ impl Next {
         format!("\nRoot {version} is {root}.\n\nNext:\n{}", steps.collect::<Vec<_>>().join("\n"))
     }
 
+    /// What is better done otherwise, while it can still be: this root lies in no store yet.
+    fn step_before(&self) -> Vec<String> {
+        let is_gap = self.role == Some(RoleName::Desired) && self.drops_a_key() && self.key.is_some();
+        let step = "With several replicas of windlass-api, or to have no moment without one that is ready: take this root \
+                    away again, `--add` the new key, give it to each, and `--drop` the old one then.";
+        is_gap.then(|| step.to_owned()).into_iter().collect()
+    }
+
+    fn drops_a_key(&self) -> bool {
+        let keys = |trust: &Trust| self.role.as_ref().and_then(|role| role.of(&trust.root().roles).cloned());
+        let (Some(before), Some(after)) = (keys(&self.before), keys(&self.after)) else { return false };
+        before.keys.iter().any(|key| !after.keys.contains(key))
+    }
+
     /// What is to be done with the role's key.
     fn step_of(&self, role: &RoleName) -> String {
         let key = self.key.as_ref().map(|(path, _)| path.display());
@@ -243,19 +258,24 @@ impl Next {
                 format!("Move {key} off this machine. Keep no key that was dropped.")
             }
             (RoleName::Root, None) => "Keep no key that was dropped.".to_owned(),
-            (RoleName::Desired, Some(key)) => format!(
-                "Restart windlass-api with --desired-key {key}: agents that have root {} believe no key that was \
-                 dropped.",
+            (RoleName::Desired, Some(key)) if self.drops_a_key() => format!(
+                "At once after that, restart windlass-api with --desired-key {key}: until then it takes root {} for \
+                 nothing it can sign by, and is not ready.",
                 self.after.version()
             ),
+            (RoleName::Desired, Some(key)) => format!(
+                "Restart each windlass-api with --desired-key {key}, in its own time; then drop the old key by another root."
+            ),
             (RoleName::Desired, None) => {
-                "Where windlass-api signs by a key that was dropped, restart it with one that counts."
+                "Where windlass-api signs by a key that was dropped, restart it with one that counts: else it is not ready."
                     .to_owned()
             }
             (RoleName::Release(project), Some(key)) => format!(
                 "Give {key} to the publishers of {project}: put into the file of their --release-key, it counts at their \
-                 next pass, without a restart. They sign anew what dropped keys have signed. With \
-                 `windlass-publisher once` in CI, change its key."
+                 next pass, without a restart. With `windlass-publisher once` in CI, change its key. They sign each \
+                 service's newest release anew, where a dropped key has signed it; older ones can no longer be gone back \
+                 to, and a service that is pinned to one is refused at sites that join later: `windlass get releases` \
+                 shows what is not trusted."
             ),
             (RoleName::Release(project), None) => format!(
                 "Where a publisher of {project} signs by a key that was dropped, put one that counts into the file of \

@@ -89,6 +89,7 @@ fn clusters() -> impl Strategy<Value = Vec<ClusterInputs>> {
                 values: if has_values { values.into() } else { BTreeMap::new() },
                 assigned: Arc::new(assigned.into_iter().map(service).collect()),
                 removals: Vec::new(),
+                to_let_go: BTreeSet::new(),
                 approvals: Vec::new(),
             }
         };

@@ -140,19 +140,29 @@ pub(crate) async fn list(conn: &mut Conn, listed: &Listed<'_>) -> Result<Vec<Rem
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
+/// A removal that a cluster has yet to report done.
+#[derive(Clone, Debug)]
+pub(crate) struct Open {
+    pub(crate) removal: Wire,
+    /// Its service was deleted, and another one has been made under its name since.
+    pub(crate) is_of_namesake: bool,
+}
+
 /// Those of a range of clusters that are open, by age.
 pub(crate) async fn open(
     conn: &mut Conn,
     (first, last): (&ClusterId, &ClusterId),
-) -> Result<Vec<(ClusterId, Wire)>> {
-    let sql = "select cluster, service, mode from removals
-               where done_at is null and cluster >= $1 and cluster <= $2 order by id";
+) -> Result<Vec<(ClusterId, Open)>> {
+    let sql = "select m.cluster, m.service, m.mode, m.created_at, s.created_at
+               from removals m left join services s on s.name = m.service
+               where m.done_at is null and m.cluster >= $1 and m.cluster <= $2 order by m.id";
     let query = sqlx::query_as(sql).bind(first.as_str()).bind(last.as_str());
-    let rows: Vec<(String, String, String)> = query.fetch_all(conn).await?;
-    let wire = |(cluster, service, mode): &(String, String, String)| {
-        Ok((text(cluster)?, Wire { service: text(service)?, mode: of_word(mode)? }))
+    let rows: Vec<(String, String, String, i64, Option<i64>)> = query.fetch_all(conn).await?;
+    let open = |(cluster, service, mode, at, made): &(String, String, String, i64, Option<i64>)| {
+        let removal = Wire { service: text(service)?, mode: of_word(mode)? };
+        Ok((text(cluster)?, Open { removal, is_of_namesake: made.is_some_and(|made| made > *at) }))
     };
-    rows.iter().map(wire).collect()
+    rows.iter().map(open).collect()
 }
 
 /// Notes the first sequence that carries each: that of the clusters whose rows these are, as assigned at this change.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cdn::document::{Approval, Removal};
+use cdn::document::{Approval, RemovalMode};
 use cdn::{ClusterId, Digest, ServiceName};
 
 use crate::app::App;
 use crate::assign::{ClusterInputs, FleetState, ServiceInputs, Targets, assign};
 use crate::db::clusters::assignment::{self, AssignedRow};
+use crate::db::removals::Open;
 use crate::db::{self, Conn, approvals, documents, fleet, removals, services};
 use crate::nouns::services::Service;
 
@@ -100,7 +101,7 @@ async fn cluster_inputs(
 ) -> db::Result<Vec<ClusterInputs>> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
     let range = (&first.id, &last.id);
-    let mut removals = by_cluster::<Removal>(removals::open(conn, range).await?);
+    let mut removals = by_cluster::<Open>(removals::open(conn, range).await?);
     let mut approvals = by_cluster::<Approval>(approvals::open(conn, range).await?);
     let mut inputs = Vec::with_capacity(rows.len());
     for row in rows {
@@ -108,6 +109,7 @@ async fn cluster_inputs(
             Some(set) => shared_names(conn, sets, set).await?,
             None => Arc::default(),
         };
+        let open = removals.remove(&row.id).unwrap_or_default();
         inputs.push(ClusterInputs {
             id: row.id.clone(),
             name: row.name.clone(),
@@ -115,11 +117,21 @@ async fn cluster_inputs(
             projects: row.projects.clone(),
             values: row.own_values.clone(),
             assigned,
-            removals: removals.remove(&row.id).unwrap_or_default(),
+            to_let_go: open.iter().filter(|open| is_to_let_go(open)).map(service_of).collect(),
+            removals: open.into_iter().map(|open| open.removal).collect(),
             approvals: approvals.remove(&row.id).unwrap_or_default(),
         });
     }
     Ok(inputs)
+}
+
+/// What its objects are was promised when the service was deleted: that they stay. Its namesake would prune them.
+fn is_to_let_go(open: &Open) -> bool {
+    open.is_of_namesake && open.removal.mode == RemovalMode::Orphan
+}
+
+fn service_of(open: &Open) -> ServiceName {
+    open.removal.service.clone()
 }
 
 async fn shared_names(

@@ -48,6 +48,26 @@ on_both! {
         assert!(done["items"][0]["done_at"].is_string(), "{done}");
     }
 
+    /// That its objects stay was promised for every cluster, also for one that is away while the name is given again: the
+    /// new service would prune what it does not declare.
+    async fn l6_what_a_deleted_service_was_to_leave_is_let_go_before_its_namesake_comes(fleet) {
+        let mut agent = running(&fleet, json!({})).await;
+        let path = "/v1/services/default/web?mode=orphan";
+        fleet.send(Method::DELETE, path, &fleet.admin, None).await.ok();
+        fleet.clock.advance(std::time::Duration::from_secs(1));
+        let spec = json!({"source": "repo", "namespace": "other", "selector": {"matchLabels": {"env": "prod"}}});
+        fleet.put("/v1/global-services/default/web", spec).await.ok();
+        let publisher = fleet.publisher("ci-2", "default").await;
+        fleet.publish(&publisher, "default/web", 2).await;
+        let held = agent.has_news(&fleet).await;
+        assert!(held.services().is_empty());
+        assert_eq!(held.desired.removals[0].mode, RemovalMode::Orphan);
+        let notes = fleet.get("/v1/clusters/site-1").await.ok()["notes"].to_string();
+        assert!(notes.contains("let the objects of its deleted namesake go"), "{notes}");
+        agent.reports(&fleet, &["default/web"], Vec::new()).await;
+        assert_eq!(wait_for_news(&fleet, &mut agent).await.services(), ["default/web"]);
+    }
+
     /// A report of a pass before the removal knows nothing of it, whatever it says is gone.
     async fn l6_a_removal_ends_by_no_report_of_a_pass_before_it(fleet) {
         let mut agent = running(&fleet, json!({})).await;

@@ -200,6 +200,11 @@ async fn what_is_no_root_keeps_no_api_from_starting() {
     fleet.start(&[]).await;
     agent.has_news(&fleet).await;
     fleet.roots_are(200, "").await;
+    // One is missing on the way to a later one.
+    fleet.stop().await;
+    fleet.lay_root(4, b"any");
+    fleet.start(&[]).await;
+    fleet.roots_are(200, "3.json is missing, while").await;
 }
 
 /// Agents believe nobody else, and a yes replaces the one before.

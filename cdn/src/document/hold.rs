@@ -101,7 +101,7 @@ reasons! {
     /// Stored bytes are not what was signed, at every origin.
     ContentMismatch, Lasting => "Check the named origin; the service stays at its previous release.",
     /// A release, bundle or document cannot be had from any origin.
-    ContentUnavailable, Lasting => "Check that the store and its CDN can be reached and hold the object.",
+    ContentUnavailable, Lasting => "Check that the store and its CDN can be reached and hold the object; what a store has lost its publisher puts back within ten minutes, or at its next start.",
     /// A release is signed but not acceptable: another service's, or below the lowest sequence.
     ReleaseRefused, Lasting => "Assign a release of this service at or above its min_seq.",
     /// A bundle is what was signed, but cannot be used.

@@ -60,7 +60,7 @@ pub(crate) async fn pin(
     if !release.trusted {
         let detail = format!(
             "The newest root does not believe it any more, so agents refuse it: its publisher's key, say, is no longer listed. \
-             Pin one that is trusted: GET /v1/services/{name}/releases lists them."
+             Pin one that is trusted: `windlass get releases {name}` lists them."
         );
         return Err(Error::conflict("not_trusted", detail));
     }
