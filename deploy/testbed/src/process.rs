@@ -213,9 +213,9 @@ impl Process {
         self.until_ready(written).await
     }
 
-    /// Freezes it and its children (SIGSTOP): connections stay open and nothing answers.
+    /// Freezes it and its children (SIGSTOP) and waits until they stand: connections stay open and nothing answers.
     pub fn pause(&self) -> Result<()> {
-        self.running.signal_all(Signal::STOP).with_context(|| format!("pause {}", self.program.name))
+        self.running.pause().with_context(|| format!("pause {}", self.program.name))
     }
 
     /// Lets it go on (SIGCONT).

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -16,6 +17,8 @@ use tokio::sync::oneshot;
 use super::{Program, tree};
 use crate::environment;
 
+/// A thread that waits for a disk takes no signal before it has it.
+const PAUSE_WITHIN: Duration = Duration::from_secs(20);
 const WATCHDOG: &str = include_str!("../watchdog.sh");
 
 #[derive(Debug)]
@@ -80,6 +83,21 @@ impl Running {
         self.signal(signal);
         for child in tree::descendants(self.program) {
             kill_process(child, signal).ok();
+        }
+        Ok(())
+    }
+
+    /// Stops all of them, and waits until they stand.
+    pub(super) fn pause(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)?;
+        let begun = Instant::now();
+        let stands = || {
+            let all = tree::descendants(self.program).into_iter().chain([self.program]);
+            all.into_iter().all(tree::is_stopped)
+        };
+        while !stands() {
+            anyhow::ensure!(begun.elapsed() < PAUSE_WITHIN, "it does not stand still");
+            std::thread::yield_now();
         }
         Ok(())
     }

@@ -29,6 +29,15 @@ pub(super) fn is_alive(process: Pid) -> bool {
     fields(&stat).is_some_and(|(_, state, _)| state != "Z" && state != "X")
 }
 
+/// Whether none of its threads runs any more: each takes the signal only when its turn comes.
+pub(super) fn is_stopped(process: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    threads.into_iter().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        fields(&stat).is_none_or(|(_, state, _)| matches!(state, "T" | "t" | "Z" | "X"))
+    })
+}
+
 fn child_and_parent(stat: &str) -> Option<(Pid, Pid)> {
     let (id, _, parent) = fields(stat)?;
     Some((id, parent))
